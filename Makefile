@@ -1,0 +1,52 @@
+# Every target sets itself up: the virtual environment is made on first use and again when the pins change.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+# One thread a fit and passive waiting: parallelism is across fits (docs/architecture.md).
+export OMP_NUM_THREADS := 1
+export OMP_WAIT_POLICY := PASSIVE
+
+.PHONY: help cycle up test lint types imports unit slow bench format clean
+help:            ## list the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */\t/' | expand -t 12
+
+$(READY): pyproject.toml constraints.txt
+	@command -v $(PYTHON) >/dev/null || { echo "Tidewheel needs Python 3.11; pass another one with: make PYTHON=/path/to/python $(MAKECMDGOALS)"; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+cycle: $(READY) ## one whole turn on the simulated market, in ./var
+	$(BIN)/tidewheel cycle
+
+up: $(READY)     ## Prefect UI, MLflow UI, worker and schedule on loopback
+	$(BIN)/tidewheel up
+
+test: lint types imports unit ## all that CI runs
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(READY)
+	$(BIN)/mypy
+
+imports: $(READY)
+	$(BIN)/lint-imports
+
+unit: $(READY)
+	$(BIN)/pytest -n 2 --dist loadfile
+
+slow: $(READY)   ## the tests that take minutes
+	$(BIN)/pytest -m slow
+
+bench: $(READY)  ## the turn against the bare library fits, side by side
+	$(BIN)/python -m bench.cycle
+
+format: $(READY)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:           ## remove what was built; ./var (your data and models) stays
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
