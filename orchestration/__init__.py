@@ -1,0 +1,1 @@
+"""DECIDE: settings, records, ranking, drift, lifecycle, prediction ledger and the service façade."""
