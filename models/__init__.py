@@ -1,0 +1,1 @@
+"""What a model is at run time: bundle, registry folder, `load_model`, ensembles."""

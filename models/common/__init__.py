@@ -1,0 +1,1 @@
+"""The run-time core shared by every kind of model."""
