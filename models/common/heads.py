@@ -27,35 +27,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.common.errors import HeadError, PredictionError
+from models.common.risk_score import RiskScore
 
 Floats: TypeAlias = NDArray[np.float64]
 Answer: TypeAlias = Any  # dict of scalars or arrays by name; RiskScore for one row of risk
-
-
-class RiskScore(float):
-    """Risk of one moment, 0 (calmest of the training weeks) to 100 (wildest).
-
-    A number, so that ``risk < 60`` reads as it should; `event_probability` is the calibrated
-    probability that it is ranked by. Both can be had by item too: ``score["risk"]``.
-    """
-
-    event_probability: float
-
-    def __new__(cls, risk: float, event_probability: float) -> RiskScore:
-        """Return `risk` with the probability it was ranked by."""
-        score = super().__new__(cls, risk)
-        score.event_probability = event_probability
-        return score
-
-    def __getitem__(self, name: str) -> float:
-        if name == "risk":
-            return float(self)
-        if name == "event_probability":
-            return self.event_probability
-        raise KeyError(f"{name!r}: a risk score has 'risk' and 'event_probability'")
-
-    def __getnewargs__(self) -> tuple[float, float]:  # type: ignore[override]
-        return float(self), self.event_probability
 
 
 class Head(Protocol):
@@ -71,34 +46,41 @@ class Head(Protocol):
         """Return the answers to the rows of `raw`; `close` are their closing prices, if known."""
 
 
-@dataclass(frozen=True)
-class DirectionHead:
-    """P(up) → ``direction`` (UP or DOWN), ``confidence`` = max(p, 1 − p), ``probability`` of UP."""
+class _TwoWayHead:
+    """P(yes) → the likelier answer, ``confidence`` = max(p, 1 − p), and ``probability`` = p."""
 
     width: ClassVar[int] = 1
+    name: ClassVar[str]
+    yes: ClassVar[str]
+    no: ClassVar[str]
 
     def check(self, raw: Floats) -> None:
         """Raise PredictionError unless `raw` holds probabilities."""
-        _check_probabilities(raw, "P(up)")
+        _check_probabilities(raw, f"P({self.yes})")
 
     def decode(self, raw: Floats, close: Floats | None) -> Answer:
-        """Return direction, confidence and probability."""
-        return _two_way(raw[:, 0], "direction", "UP", "DOWN")
+        """Return the likelier answer, its confidence and the probability of the first."""
+        p = raw[:, 0]
+        if len(p) != 1:
+            answers = np.where(p >= 0.5, self.yes, self.no)
+            return {self.name: answers, "confidence": np.maximum(p, 1 - p), "probability": p}
+        one = float(p[0])
+        answer = self.yes if one >= 0.5 else self.no
+        return {self.name: answer, "confidence": max(one, 1 - one), "probability": one}
 
 
 @dataclass(frozen=True)
-class MomentumHead:
-    """P(accelerating) → ``state`` (accelerating, decelerating), ``confidence``, ``probability``."""
+class DirectionHead(_TwoWayHead):
+    """P(up) → ``direction``, ``confidence`` and ``probability`` (of UP)."""
 
-    width: ClassVar[int] = 1
+    name, yes, no = "direction", "UP", "DOWN"
 
-    def check(self, raw: Floats) -> None:
-        """Raise PredictionError unless `raw` holds probabilities."""
-        _check_probabilities(raw, "P(accelerating)")
 
-    def decode(self, raw: Floats, close: Floats | None) -> Answer:
-        """Return state, confidence and probability."""
-        return _two_way(raw[:, 0], "state", "accelerating", "decelerating")
+@dataclass(frozen=True)
+class MomentumHead(_TwoWayHead):
+    """P(accelerating) → ``state``, ``confidence`` and ``probability`` (of accelerating)."""
+
+    name, yes, no = "state", "accelerating", "decelerating"
 
 
 @dataclass(frozen=True)
@@ -327,14 +309,6 @@ def _check_probabilities(raw: Floats, what: str) -> None:
     _check_finite(raw)
     if raw.size and (raw.min() < 0 or raw.max() > 1):
         raise PredictionError(f"{what} lies in [{raw.min():.3g}, {raw.max():.3g}], not in [0, 1]")
-
-
-def _two_way(p: Floats, name: str, yes: str, no: str) -> Answer:
-    if len(p) != 1:
-        answer, confidence = np.where(p >= 0.5, yes, no), np.maximum(p, 1 - p)
-        return {name: answer, "confidence": confidence, "probability": p}
-    one = float(p[0])
-    return {name: yes if one >= 0.5 else no, "confidence": max(one, 1 - one), "probability": one}
 
 
 def _scalars(answer: Mapping[str, Any]) -> dict[str, Any]:

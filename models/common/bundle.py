@@ -1,0 +1,263 @@
+"""Bundle: one version as a folder of data, written whole, verified on every read, never changed.
+
+==================== ==========================================================================
+model.onnx           the graph, calibration included: ``features`` [N, F] → ``output`` [N, K]
+feature_schema.json  columns: names, order, definition hashes, units
+metadata.json        who, when, from what data, head parameters (`bundle_checks.REQUIRED` and more)
+metrics.json         figures of the verdict
+README.md            the model card
+probe.json           rows and the graph's answers to them when it was written
+checksums.json       SHA-256 of every other file
+==================== ==========================================================================
+
+Nothing in a bundle is code, and nothing outside its folder is read.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from models.common.bundle_checks import (
+    CHECKSUMS,
+    check_metadata,
+    check_probe,
+    checksums_of,
+    make_probe,
+    parse_json,
+    read_checksums,
+    read_listed,
+    to_json,
+)
+from models.common.errors import BundleError
+from models.common.files import locked, write_folder
+from models.common.heads import Head, make_head
+from models.common.onnx_header import read_header
+from models.common.runner import OnnxRunner
+from models.common.schema import FeatureSchema
+from models.common.slot import Slot, check_word
+
+
+@dataclass(frozen=True, eq=False)
+class Bundle:
+    """One version whose documents are verified; its graph is verified when `runner` is first used.
+
+    Parameters
+    ----------
+    folder : Path
+        Where it lies.
+    metadata, metrics : dict
+        Contents of ``metadata.json`` and ``metrics.json``.
+    schema : FeatureSchema
+        The columns it reads.
+    checksums : dict of str to str
+        SHA-256 by file name.
+    """
+
+    folder: Path
+    metadata: dict[str, Any]
+    metrics: dict[str, Any]
+    schema: FeatureSchema
+    checksums: dict[str, str]
+
+    @cached_property
+    def slot(self) -> Slot:
+        """The slot that the version was trained for."""
+        return Slot(self.metadata["scope"], self.kind, self.metadata["timeframe"])
+
+    @property
+    def kind(self) -> str:
+        """Kind of model, one of `models.common.slot.KINDS`."""
+        return str(self.metadata["kind"])
+
+    @property
+    def version_id(self) -> str:
+        """Name of the version, unique in its slot."""
+        return str(self.metadata["version_name"])
+
+    @property
+    def key(self) -> str:
+        """Slot and version in one word: ``scope/kind/timeframe/version``."""
+        return f"{self.slot.key}/{self.version_id}"
+
+    @cached_property
+    def head(self) -> Head:
+        """How the graph's output becomes an answer."""
+        return make_head(self.kind, self.metadata["head"])
+
+    @cached_property
+    def runner(self) -> OnnxRunner:
+        """The graph, loaded and verified against its checksum, its contract and its probe.
+
+        Raises
+        ------
+        BundleError
+            When it is not what the bundle says.
+        """
+        with _named(self.folder):
+            onnx = read_listed(self.folder, "model.onnx", self.checksums)
+            read_header(onnx)
+            runner = OnnxRunner(onnx, len(self.schema), self.head, self.version_id)
+            probe = parse_json(read_listed(self.folder, "probe.json", self.checksums), "probe.json")
+            check_probe(runner, probe)
+        return runner
+
+
+def read_bundle(folder: str | os.PathLike[str], *, root: Path | None = None) -> Bundle:
+    """Return the bundle in `folder`, with every document and the graph verified.
+
+    Parameters
+    ----------
+    folder : path
+        The version's folder, or a link to it.
+    root : Path, optional
+        Folder that the bundle must lie in once every link is followed.
+
+    Raises
+    ------
+    BundleError
+        When anything is missing, damaged, unlisted, not allowed or out of place; the message
+        says which file and why.
+    """
+    bundle = read_documents(folder, root=root)
+    _ = bundle.runner
+    return bundle
+
+
+def read_documents(folder: str | os.PathLike[str], *, root: Path | None = None) -> Bundle:
+    """Return the bundle in `folder` with its documents verified, its graph not yet loaded.
+
+    For listings: what `read_bundle` verifies besides, `Bundle.runner` verifies on first use.
+
+    Raises
+    ------
+    BundleError
+        As for `read_bundle`, as far as the documents tell.
+    """
+    place = Path(folder).resolve()
+    with _named(Path(folder)):
+        if root is not None and not place.is_relative_to(root.resolve()):
+            raise BundleError(f"lies outside of the models folder {root}, at {place}")
+        checksums = read_checksums(place)
+        read = {
+            name: read_listed(place, name, checksums)
+            for name in checksums
+            if name not in ("model.onnx", "probe.json")
+        }
+        metadata = parse_json(read["metadata.json"], "metadata.json")
+        schema = FeatureSchema.from_dict(
+            parse_json(read["feature_schema.json"], "feature_schema.json")
+        )
+        check_metadata(metadata, schema)
+        metrics = parse_json(read["metrics.json"], "metrics.json")
+        return Bundle(place, metadata, metrics, schema, checksums)
+
+
+def write_bundle(
+    folder: str | os.PathLike[str],
+    *,
+    onnx: bytes,
+    metadata: Mapping[str, Any],
+    schema: FeatureSchema,
+    metrics: Mapping[str, Any],
+    readme: str,
+    probe: NDArray[Any],
+    extras: Mapping[str, bytes] | None = None,
+) -> Path:
+    """Write one version as a bundle: whole or not at all, verified before it is seen.
+
+    Writing the same version again (same graph, schema and head) keeps the bundle that is there, so
+    that a turn that was killed can be run again. A damaged one is replaced.
+
+    Parameters
+    ----------
+    folder : path
+        Where to; its name is the version's, its parent is made if absent.
+    onnx : bytes
+        The graph, see `models.common.heads` for its output.
+    metadata : mapping
+        At least the fields of `models.common.bundle_checks.REQUIRED`; ``features``,
+        ``feature_count`` and ``onnx`` (format and operator versions) are added here. Values are
+        what JSON can hold, NaN excluded.
+    schema : FeatureSchema
+        Columns of the graph's input.
+    metrics : mapping
+        Figures of the verdict.
+    readme : str
+        The model card.
+    probe : float array [n, F], n >= 1
+        Rows that the graph answers now, and must answer alike whenever the bundle is read.
+    extras : mapping of str to bytes, optional
+        Further files to keep (pictures, a booster's own text form). Nothing here reads them.
+
+    Returns
+    -------
+    Path
+        `folder`.
+
+    Raises
+    ------
+    BundleError
+        When the parts do not make a valid bundle, or another version lies there already.
+    """
+    place = Path(folder)
+    check_word(place.name, "version")
+    with _named(place):
+        header = read_header(onnx)
+        full = {
+            **metadata,
+            "features": list(schema.names),
+            "feature_count": len(schema),
+            "onnx": header.as_dict(),
+        }
+        check_metadata(full, schema)
+        runner = OnnxRunner(onnx, len(schema), make_head(full["kind"], full["head"]))
+        contents = {
+            **(extras or {}),
+            "model.onnx": onnx,
+            "metadata.json": to_json(full),
+            "feature_schema.json": to_json(schema.as_dict()),
+            "metrics.json": to_json(metrics),
+            "README.md": readme.encode(),
+            "probe.json": to_json(make_probe(runner, probe)),
+        }
+        for name in contents:
+            check_word(name, "file of a bundle")
+        contents[CHECKSUMS] = checksums_of(contents)
+        with locked(place.parent):
+            if not _is_written(place, contents):
+                write_folder(place, contents)
+    return place
+
+
+def _is_written(folder: Path, contents: Mapping[str, bytes]) -> bool:
+    """Return whether this version is there already, and sound."""
+    try:
+        there = read_bundle(folder)
+    except BundleError:
+        return False
+    new = parse_json(contents[CHECKSUMS], CHECKSUMS)
+    same = all(there.checksums[name] == new[name] for name in ("model.onnx", "feature_schema.json"))
+    head = parse_json(contents["metadata.json"], "metadata.json")["head"]
+    if not same or there.metadata["head"] != head:
+        raise BundleError(
+            "another model has this version name already; versions never change, "
+            "write under a new name"
+        )
+    return True
+
+
+@contextmanager
+def _named(folder: Path) -> Iterator[None]:
+    """Say which bundle it is that is refused."""
+    try:
+        yield
+    except BundleError as error:
+        raise type(error)(f"bundle {folder} refused: {error}") from error

@@ -1,0 +1,198 @@
+"""Bundle checks: checksums, documents and probe, each refused with the reason."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.common.errors import BadName, BundleError, FeatureError, PredictionError
+from models.common.heads import make_head
+from models.common.runner import OnnxRunner
+from models.common.schema import FeatureSchema
+from models.common.slot import Slot, check_word
+
+FILES = (
+    "README.md",
+    "feature_schema.json",
+    "metadata.json",
+    "metrics.json",
+    "model.onnx",
+    "probe.json",
+)
+CHECKSUMS = "checksums.json"
+REQUIRED = (
+    "name",
+    "type",
+    "description",
+    "created_ts",
+    "kind",
+    "scope",
+    "timeframe",
+    "version_name",
+    "recipe",
+    "baseline",
+    "simulated",
+    "trained_through",
+    "head",
+)
+# Answers may differ by this between processors, which sum float32 in another order.
+PROBE_RTOL, PROBE_ATOL = 1e-4, 1e-6
+
+
+def to_json(content: Mapping[str, Any]) -> bytes:
+    """Return `content` as JSON; NaN and infinity, which JSON does not know, are refused."""
+    try:
+        return (json.dumps(content, indent=1, allow_nan=False, ensure_ascii=False) + "\n").encode()
+    except (TypeError, ValueError) as error:
+        raise BundleError(f"cannot be kept as JSON: {error}") from error
+
+
+def parse_json(content: bytes, name: str) -> dict[str, Any]:
+    """Return the JSON object in `content`, the file `name`; NaN and infinity are refused."""
+
+    def refuse(constant: str) -> None:
+        raise ValueError(f"{constant} is no number")
+
+    try:
+        parsed = json.loads(content, parse_constant=refuse)
+    except (ValueError, RecursionError) as error:
+        raise BundleError(f"{name} is unreadable: {error}") from error
+    if not isinstance(parsed, dict):
+        raise BundleError(f"{name} holds a {type(parsed).__name__}, not an object")
+    return parsed
+
+
+def checksums_of(contents: Mapping[str, bytes]) -> bytes:
+    """Return ``checksums.json`` for the files `contents`."""
+    sums = {name: hashlib.sha256(contents[name]).hexdigest() for name in sorted(contents)}
+    return to_json(sums)
+
+
+def read_checksums(folder: Path) -> dict[str, str]:
+    """Return the SHA-256 that each file of `folder` should have, all being there and no others."""
+    present = _regular_files(folder)
+    if CHECKSUMS not in present:
+        raise BundleError(f"{CHECKSUMS} is missing")
+    content = (folder / CHECKSUMS).read_bytes()
+    sums = parse_json(content, CHECKSUMS)
+    if to_json(sums) != content:
+        raise BundleError(f"{CHECKSUMS} is not written as bundles are; it was changed by hand")
+    missing = sorted({*FILES, *sums} - present)
+    if missing:
+        raise BundleError(f"{', '.join(missing)} missing")
+    unlisted = sorted(({*FILES} | present) - {CHECKSUMS, *sums})
+    if unlisted:
+        raise BundleError(
+            f"{', '.join(unlisted)} not listed in {CHECKSUMS}; remove what is foreign"
+        )
+    return sums
+
+
+def _regular_files(folder: Path) -> set[str]:
+    if not folder.is_dir():
+        raise BundleError("there is no such folder")
+    with os.scandir(folder) as entries:
+        regular = {entry.name: entry.is_file(follow_symlinks=False) for entry in entries}
+    odd = sorted(name for name, is_regular in regular.items() if not is_regular)
+    if odd:
+        raise BundleError(
+            f"{', '.join(odd)} is a link or a folder; a bundle holds plain files only"
+        )
+    return set(regular)
+
+
+def read_listed(folder: Path, name: str, checksums: Mapping[str, str]) -> bytes:
+    """Return the content of a file of the bundle if it has its checksum."""
+    try:
+        content = (folder / name).read_bytes()
+    except OSError as error:
+        raise BundleError(f"{name} cannot be read: {error.strerror}") from error
+    found = hashlib.sha256(content).hexdigest()
+    if found != checksums[name]:
+        raise BundleError(
+            f"{name} is damaged: its SHA-256 begins {found[:12]}, "
+            f"{CHECKSUMS} says {str(checksums[name])[:12]}"
+        )
+    return content
+
+
+def check_metadata(metadata: Mapping[str, Any], schema: FeatureSchema) -> None:
+    """Refuse `metadata` that lacks a field, contradicts the schema, or names nothing possible."""
+    missing = [field for field in REQUIRED if field not in metadata]
+    if missing:
+        raise BundleError(f"metadata.json lacks {', '.join(missing)}")
+    if metadata.get("features") != list(schema.names):
+        raise BundleError("metadata.json and feature_schema.json list different columns")
+    try:
+        Slot(str(metadata["scope"]), str(metadata["kind"]), str(metadata["timeframe"]))
+        check_word(str(metadata["version_name"]), "version")
+    except BadName as error:
+        raise BundleError(f"metadata.json: {error}") from error
+    for field in ("created_ts", "trained_through"):
+        _check_instant(field, metadata[field])
+    if not isinstance(metadata["head"], dict):
+        raise BundleError("metadata.json: head must be an object of parameters")
+    make_head(metadata["kind"], metadata["head"])
+
+
+def _check_instant(field: str, text: object) -> None:
+    try:
+        instant = datetime.fromisoformat(str(text))
+    except ValueError:
+        raise BundleError(f"metadata.json: {field} is {text!r}, not an ISO time") from None
+    if instant.utcoffset() != timedelta(0):
+        raise BundleError(f"metadata.json: {field} {text!r} is not in UTC; write it with a Z")
+
+
+def make_probe(runner: OnnxRunner, rows: NDArray[Any]) -> dict[str, Any]:
+    """Return `rows` and the graph's answers to them, as ``probe.json`` keeps them."""
+    matrix = np.asarray(rows, dtype=np.float32)
+    return {"input": matrix.tolist(), "output": _answer(runner, matrix).tolist()}
+
+
+def check_probe(runner: OnnxRunner, probe: Mapping[str, Any]) -> None:
+    """Refuse a graph that no longer answers its probe as it did."""
+    rows, expected = _matrix(probe, "input"), _matrix(probe, "output")
+    found = _answer(runner, rows)
+    if found.shape != expected.shape:
+        raise BundleError(f"probe.json has answers {expected.shape}, the graph {found.shape}")
+    if not _close(found, expected):
+        raise BundleError(
+            "the graph answers its probe otherwise than when it was written: max abs difference "
+            f"{np.abs(found - expected).max():.3g}, allowed {PROBE_ATOL:.0e} + {PROBE_RTOL:.0e}·|y|"
+        )
+
+
+def _answer(runner: OnnxRunner, rows: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the graph's answers to all rows at once, which each row alone must get too."""
+    try:
+        together = runner.run(rows)
+        runner.head.check(together.astype(np.float64))
+        alone = np.concatenate([runner.run(row[None]) for row in rows])
+    except (FeatureError, PredictionError) as error:
+        raise BundleError(f"probe.json: {error}") from error
+    if not _close(alone, together):
+        raise BundleError("the graph answers a row alone otherwise than among others; rows leak")
+    return together
+
+
+def _close(a: NDArray[np.float32], b: NDArray[np.float32]) -> bool:
+    return np.allclose(a, b, rtol=PROBE_RTOL, atol=PROBE_ATOL)
+
+
+def _matrix(probe: Mapping[str, Any], name: str) -> NDArray[np.float32]:
+    try:
+        matrix = np.array(probe.get(name), dtype=np.float32)
+    except (TypeError, ValueError):
+        matrix = np.empty(0, dtype=np.float32)
+    if matrix.ndim != 2 or not np.isfinite(matrix).all():
+        raise BundleError(f"probe.json: {name} must be rows of finite numbers")
+    return matrix
