@@ -115,7 +115,7 @@ class RepairReport:
 
 def empty_candles() -> pd.DataFrame:
     """Return canonical candles with no row."""
-    return _frame(np.empty(0, np.int64), np.empty((0, len(COLUMNS))))
+    return candle_frame(np.empty(0, np.int64), np.empty((0, len(COLUMNS))))
 
 
 def as_candles(table: pd.DataFrame) -> pd.DataFrame:
@@ -149,7 +149,7 @@ def as_candles(table: pd.DataFrame) -> pd.DataFrame:
     values = np.column_stack(
         [pd.to_numeric(table[name], errors="coerce").to_numpy(np.float64) for name in COLUMNS]
     )
-    return _frame(_open_ms(times), values)
+    return candle_frame(_open_ms(times), values)
 
 
 def open_ms(candles: pd.DataFrame) -> Millis:
@@ -233,7 +233,7 @@ def repair(
         flat_bars=flat_bars,
         longest_flat=longest_flat,
     )
-    return _frame(times[kept], values[kept]), report
+    return candle_frame(times[kept], values[kept]), report
 
 
 def find_gaps(
@@ -268,7 +268,8 @@ def find_gaps(
     )
 
 
-def _frame(times: Millis, values: npt.NDArray[np.float64]) -> pd.DataFrame:
+def candle_frame(times: Millis, values: npt.NDArray[np.float64]) -> pd.DataFrame:
+    """Return a frame of canonical shape from epoch milliseconds [n] and values [n, 5]."""
     stamps = pd.DatetimeIndex(times.astype("datetime64[ms]"), name="timestamp").tz_localize("UTC")
     return pd.DataFrame(values, index=stamps, columns=list(COLUMNS), copy=True)
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import re
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from filelock import FileLock, Timeout
 
-from market.candles import COLUMNS, as_candles, check_candles, empty_candles
+from market.candles import COLUMNS, as_candles, check_candles, empty_candles, open_ms
 from market.errors import StoreCorrupt, StoreError, StoreLocked
 from market.symbols import parse_symbol
 from market.timeframes import Instant, instant_ms, parse_timeframe, utc
@@ -63,7 +62,7 @@ class CandleStore:
     ) -> None:
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", source_name):
             raise StoreError(
-                f"{source_name!r} cannot name a folder of candles; use letters, digits, '.', '_', '-'"
+                f"{source_name!r} cannot name a folder; use letters, digits, '.', '_' and '-'"
             )
         self.folder = Path(root) / source_name
         self.lock_timeout_s = lock_timeout_s
@@ -113,8 +112,8 @@ class CandleStore:
                     _write(path, pd.concat([stored, candles[~known]]).sort_index())
         except Timeout as error:
             raise StoreLocked(
-                f"another process has been writing {path} for {self.lock_timeout_s:g} s; "
-                f"wait for it, or delete {path.name}.lock if none is running"
+                f"another process has held {path}.lock for {self.lock_timeout_s:g} s; "
+                "wait until it has written its candles, or end it"
             ) from error
         return Merged(int((~known).sum()), int((~same).sum()))
 
@@ -156,19 +155,16 @@ class CandleStore:
 
 def _write(path: Path, candles: pd.DataFrame) -> None:
     """Replace the file in one step: a crash leaves the old one or the new one."""
-    columns = [pa.array(candles.index.asi8, type=pa.int64()).cast(_SCHEMA.field(0).type)]
+    columns = [pa.array(open_ms(candles)).cast(_SCHEMA.field(0).type)]
     columns += [pa.array(np.ascontiguousarray(candles[name])) for name in COLUMNS]
     table = pa.Table.from_arrays(columns, schema=_SCHEMA)
-    handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=".tmp", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            pq.write_table(table, file, row_group_size=_ROWS_PER_GROUP, compression="zstd")
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    # One name for all writers: the lock lets in one at a time, and the next one cleans up.
+    unfinished = path.with_name(f".{path.name}.tmp")
+    with open(unfinished, "wb") as file:
+        pq.write_table(table, file, row_group_size=_ROWS_PER_GROUP, compression="zstd")
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(unfinished, path)
     _sync_folder(path.parent)
 
 
