@@ -220,7 +220,8 @@ def repair(
     first, same = _first_of_each(times[order], values[order])
     kept = order[first]
     gaps = find_gaps(times[kept], step)
-    flat_bars, longest_flat = _flat(values[kept])
+    kept_candles = candle_frame(times[kept], values[kept])
+    flat_bars, longest_flat = flat_runs(kept_candles)
     report = RepairReport(
         rows_in=len(frame),
         rows_out=len(kept),
@@ -233,7 +234,7 @@ def repair(
         flat_bars=flat_bars,
         longest_flat=longest_flat,
     )
-    return candle_frame(times[kept], values[kept]), report
+    return kept_candles, report
 
 
 def find_gaps(
@@ -266,6 +267,14 @@ def find_gaps(
         )
         for i in holes
     )
+
+
+def flat_runs(candles: pd.DataFrame) -> tuple[int, int]:
+    """Return how many bars have four equal prices, and the length of the longest run of them."""
+    prices = candles.to_numpy(np.float64)[:, :4]
+    flat = (prices == prices[:, :1]).all(axis=1)
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], flat, [False]]).astype(np.int8)))
+    return int(flat.sum()), int((edges[1::2] - edges[::2]).max(initial=0))
 
 
 def candle_frame(times: Millis, values: npt.NDArray[np.float64]) -> pd.DataFrame:
@@ -312,11 +321,3 @@ def _first_of_each(times: Millis, values: npt.NDArray[np.float64]) -> tuple[Mask
     first = np.diff(times, prepend=_NAT) != 0
     leader = np.maximum.accumulate(np.where(first, np.arange(len(times)), 0))
     return first, (values == values[leader]).all(axis=1)
-
-
-def _flat(values: npt.NDArray[np.float64]) -> tuple[int, int]:
-    """Return how many bars have four equal prices, and the longest run of them."""
-    flat = (values[:, :4] == values[:, :1]).all(axis=1)
-    ends = np.flatnonzero(np.diff(np.concatenate([[False], flat, [False]]).astype(np.int8)))
-    runs = ends[1::2] - ends[::2]
-    return int(flat.sum()), int(runs.max(initial=0))
