@@ -1,1 +1,1 @@
-"""DECIDE: settings, records, ranking, drift, lifecycle, prediction ledger and the service façade."""
+"""Decide: records, rankings, drift, lifecycle and the service that a turn is made of."""

@@ -1,0 +1,272 @@
+"""Settings: one documented file, the environment above it, arguments above both."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from market.symbols import parse_symbols
+from market.timeframes import parse_timeframe
+from models.common.slot import KINDS
+
+CONFIG_VARIABLE = "TIDEWHEEL_CONFIG"
+DEFAULT_CONFIG = "tidewheel.toml"
+SECRETS = ("database_url", "mlflow_tracking_uri")
+_PASSWORD = re.compile(r"(?<=://)([^:/@\s]*):([^@\s]+)@")
+
+
+class SettingsError(ValueError):
+    """A setting is unknown, malformed or out of range; the message names it and its remedy."""
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Gates(_Part):
+    """What a candidate must pass; JUDGING sections 5 and 7 of the design give the reasons."""
+
+    z_promote: float = Field(1.64, ge=0, description="paired z against the champion to replace it")
+    z_refresh: float = Field(-1.64, le=0, description="paired z for a refit of the same recipe")
+    z_over_drift: float = Field(-0.5, description="paired z against a champion in DRIFT")
+    z_ensemble: float = Field(-0.5, description="paired z of an ensemble against its best member")
+    skill_above: float = Field(0.0, description="the skill's lower 95 % bound must exceed this")
+    ece_max: float = Field(0.02, gt=0, le=1, description="expected calibration error of a class")
+    coverage_min: float = Field(0.87, gt=0, lt=1, description="of the nominal 90 % interval")
+    coverage_max: float = Field(0.93, gt=0, lt=1, description="of the nominal 90 % interval")
+    parity_max: float = Field(1e-4, gt=0, description="exported graph against the fitted model")
+    tenure_turns: int = Field(2, ge=0, description="turns a champion serves before it can fall")
+    keep_top: int = Field(3, ge=1, description="versions kept in a slot besides the baseline")
+    leaderboard: int = Field(5, ge=1, description="rows of the leaderboard across slots")
+
+
+class DriftRules(_Part):
+    """When the ledger says that a champion has lost its skill."""
+
+    drop_hours: int = Field(72, ge=1, description="window of the drop rule")
+    drop_min: float = Field(0.02, ge=0, description="smallest drop that matters")
+    drop_share: float = Field(0.5, ge=0, description="or this share of the reference skill")
+    drop_z: float = Field(3.0, gt=0, description="z of that drop")
+    fade_days: int = Field(7, ge=1, description="window in which proven skill may not fade")
+    fade_z: float = Field(1.645, gt=0, description="z of skill that counts as proven")
+    sudden_hours: int = Field(24, ge=1, description="window of the sudden-drop rule")
+    sudden_drop: float = Field(0.05, gt=0, description="drop within that window")
+    sudden_z: float = Field(3.5, gt=0, description="z of that drop")
+    warn_z: float = Field(1.0, description="z of skill over drop_hours below which to warn")
+    harm_hours: int = Field(24, ge=1, description="window of the harm rule")
+    harm_z: float = Field(-2.33, lt=0, description="z of skill below which to roll back at once")
+    reference_days: float = Field(7.0, gt=0, description="ledger needed before any verdict")
+
+
+def _default_home() -> Path:
+    return Path(os.environ.get("TIDEWHEEL_HOME", "var"))
+
+
+class Settings(BaseSettings):
+    """All that a turn can be told, validated and frozen.
+
+    Read with `load_settings`. Every field can be set in ``tidewheel.toml``, by the environment
+    variable ``TIDEWHEEL_<FIELD>`` (``TIDEWHEEL_GATES__Z_PROMOTE`` inside a table), or by argument.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix="TIDEWHEEL_",
+        env_nested_delimiter="__",
+        env_ignore_empty=True,
+        frozen=True,
+        extra="forbid",
+        hide_input_in_errors=True,
+    )
+
+    home: Path = Field(default_factory=_default_home, description="folder of all that is kept")
+    source: str = Field("simulated", min_length=1, description="where candles come from")
+    symbols: Annotated[tuple[str, ...], NoDecode] = ("BTC-USDT", "ETH-USDT", "XRP-USDT")
+    timeframe: str = Field("1m", description="bar length")
+    days: float = Field(14, ge=1, le=3650, description="history that a turn works on")
+    seed: int = Field(0, ge=0, lt=2**32, description="of every random draw")
+    kinds: Annotated[tuple[str, ...], NoDecode] = KINDS
+    runner: Literal["threads", "processes", "dask", "ray"] = "threads"
+    runner_address: str | None = Field(None, description="scheduler of an existing cluster")
+    workers: int = Field(2, ge=1, le=1024, description="fits that run beside each other")
+    fit_timeout_s: float = Field(900, gt=0, description="hard limit of one fit")
+    fetch_retries: int = Field(3, ge=0, le=100, description="after a failed fetch")
+    database_url: str | None = Field(None, repr=False, description="SQLite file by default")
+    mlflow_tracking_uri: str | None = Field(None, repr=False, description="SQLite by default")
+    mlflow_artifacts: str | None = Field(None, description="folder or object-store URL")
+    host: str = Field("127.0.0.1", min_length=1, description="that the servers bind to")
+    prefect_port: int = Field(4200, ge=1, le=65535)
+    mlflow_port: int = Field(5000, ge=1, le=65535)
+    gates: Gates = Gates()
+    drift: DriftRules = DriftRules()
+
+    @field_validator("home", mode="after")
+    @classmethod
+    def _absolute(cls, home: Path) -> Path:
+        return home.expanduser().resolve()
+
+    @field_validator("symbols", mode="before")
+    @classmethod
+    def _symbols(cls, value: object) -> tuple[str, ...]:
+        return parse_symbols(_words(value))
+
+    @field_validator("timeframe", mode="before")
+    @classmethod
+    def _timeframe(cls, value: object) -> str:
+        return parse_timeframe(str(value))
+
+    @field_validator("kinds", mode="before")
+    @classmethod
+    def _kinds(cls, value: object) -> tuple[str, ...]:
+        asked = _words(value)
+        unknown = [kind for kind in asked if kind not in KINDS]
+        if unknown or not asked:
+            raise ValueError(f"unknown kinds {unknown}; choose from {', '.join(KINDS)}")
+        return tuple(kind for kind in KINDS if kind in asked)
+
+    @property
+    def candles_dir(self) -> Path:
+        """Folder of the candle store."""
+        return self.home / "candles"
+
+    @property
+    def models_dir(self) -> Path:
+        """Folder of the bundles that run."""
+        return self.home / "models"
+
+    @property
+    def mlflow_dir(self) -> Path:
+        """Folder of MLflow's own database and artifacts."""
+        return self.home / "mlflow"
+
+    @property
+    def prefect_dir(self) -> Path:
+        """Folder of the Prefect server's database."""
+        return self.home / "prefect"
+
+    @property
+    def work_dir(self) -> Path:
+        """Folder of what a turn makes on its way: panels, pictures, unjudged bundles."""
+        return self.home / "work"
+
+    @property
+    def store_url(self) -> str:
+        """Database URL of the store."""
+        return self.database_url or f"sqlite:///{self.home / 'tidewheel.db'}"
+
+    @property
+    def tracking_uri(self) -> str:
+        """Tracking and registry URI of MLflow, absolute."""
+        return self.mlflow_tracking_uri or f"sqlite:///{self.mlflow_dir / 'mlflow.db'}"
+
+    @property
+    def artifact_root(self) -> str:
+        """Where MLflow keeps artifacts: an absolute folder or an object-store URL."""
+        return self.mlflow_artifacts or str(self.mlflow_dir / "artifacts")
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return all settings as plain values fit for JSON, passwords masked."""
+        shown: dict[str, Any] = self.model_dump(mode="json")
+        for name in SECRETS:
+            if shown[name]:
+                shown[name] = mask_password(shown[name])
+        return shown
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Rank the sources: arguments, then environment, then file."""
+        return init_settings, env_settings, _settings_file(settings_cls)
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """Read the settings: `overrides` beat the environment, which beats the file.
+
+    The file is the one that ``TIDEWHEEL_CONFIG`` names, otherwise ``tidewheel.toml`` in the current
+    folder when there is one. An override that is None counts as not given.
+
+    Raises
+    ------
+    SettingsError
+        Anything in them is unknown, malformed or out of range, or the named file is missing.
+
+    Examples
+    --------
+    >>> load_settings(symbols="btcusdt", timeframe="5min").timeframe
+    '5m'
+    """
+    given = {name: value for name, value in overrides.items() if value is not None}
+    try:
+        return Settings(**given)
+    except ValidationError as error:
+        raise SettingsError(_sentence(error)) from None
+
+
+def mask_password(url: str) -> str:
+    """Return `url` with its password replaced by stars.
+
+    Examples
+    --------
+    >>> mask_password("postgresql://tide:secret@db/tidewheel")
+    'postgresql://tide:***@db/tidewheel'
+    """
+    return _PASSWORD.sub(r"\1:***@", url)
+
+
+def _words(value: object) -> list[str]:
+    """Read a list of words from a list, a comma-separated text or a JSON-like ``["A","B"]``."""
+    if isinstance(value, str):
+        parts = value.strip().strip("[]").split(",")
+    elif isinstance(value, (list, tuple)):
+        parts = [str(part) for part in value]
+    else:
+        raise ValueError(f"expected words separated by commas, got {value!r}")
+    return [word for part in parts if (word := part.strip().strip("\"'"))]
+
+
+def _settings_file(settings_cls: type[BaseSettings]) -> TomlConfigSettingsSource:
+    named = os.environ.get(CONFIG_VARIABLE)
+    path = Path(named or DEFAULT_CONFIG).expanduser()
+    if named and not path.is_file():
+        raise SettingsError(f"{CONFIG_VARIABLE} names {path}, which is not a file")
+    try:
+        source = TomlConfigSettingsSource(settings_cls, path)
+    except ValueError as error:
+        raise SettingsError(f"{path} is not valid TOML: {error}") from None
+    for name in SECRETS:
+        if _PASSWORD.search(str(source.toml_data.get(name, ""))):
+            raise SettingsError(
+                f"{path} holds a password in {name}; secrets come only from the environment: "
+                f"set TIDEWHEEL_{name.upper()} instead"
+            )
+    return source
+
+
+def _sentence(error: ValidationError) -> str:
+    """Say in one line what is wrong with each setting and where to read about it."""
+    faults = []
+    for fault in error.errors(include_url=False):
+        name = ".".join(str(part) for part in fault["loc"])
+        if fault["type"] == "extra_forbidden":
+            faults.append(f"{name}: no such setting")
+        elif fault["type"] == "value_error" or fault["loc"][0] in SECRETS:
+            faults.append(f"{name}: {fault['msg'].removeprefix('Value error, ')}")
+        else:
+            faults.append(f"{name}: {fault['msg'].lower()}, got {fault['input']!r}")
+    return f"{'; '.join(faults)}. docs/settings.md lists every setting"

@@ -1,0 +1,102 @@
+"""What the store hands back: frozen records, made of plain values."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from typing import Any, Final
+
+NEW: Final = "new"
+RUNNING: Final = "running"
+COMPLETED: Final = "completed"
+WITH_FAILURES: Final = "completed with failures"
+FAILED: Final = "failed"
+TURN_ENDS: Final = (COMPLETED, WITH_FAILURES, FAILED)
+
+MODEL_STATUSES: Final = (
+    "candidate", "unproven", "champion", "challenger", "archived", "superseded", "refused",
+    "baseline",
+)  # fmt: skip
+# What the user's documents call the model in service.
+STATUS_SYNONYMS: Final = {"active": "champion"}
+ROLES: Final = ("champion", "shadow", "baseline")
+
+
+class _Plain:
+    """A record that can be turned into a dict."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the fields by name."""
+        return asdict(self)  # type: ignore[call-overload, no-any-return]
+
+
+@dataclass(frozen=True)
+class Turn(_Plain):
+    """One turn: `status` is ``new`` only in the answer to the call that began it."""
+
+    turn_id: str
+    status: str
+    params: dict[str, Any]
+    summary: dict[str, Any]
+    started_at: datetime
+    finished_at: datetime | None = None
+    stages: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def done(self) -> bool:
+        """Whether the turn has ended, with or without failures in it."""
+        return self.status in TURN_ENDS
+
+
+@dataclass(frozen=True)
+class ModelRecord(_Plain):
+    """One version of one slot, with whatever facts were stored about it."""
+
+    slot_key: str
+    version: str
+    name: str
+    status: str
+    facts: dict[str, Any]
+    created_at: datetime
+    updated_at: datetime
+
+    @property
+    def key(self) -> str:
+        """The name that is unique in the whole store: ``scope/kind/timeframe/version``."""
+        return f"{self.slot_key}/{self.version}"
+
+
+@dataclass(frozen=True)
+class VerdictRecord(_Plain):
+    """One comparison of a version with the baseline or the champion."""
+
+    turn_id: str
+    slot_key: str
+    version: str
+    against: str
+    figures: dict[str, Any]
+    decision: str
+    sentence: str
+    created_at: datetime
+
+
+@dataclass(frozen=True)
+class EnsembleRecord(_Plain):
+    """One ensemble: its members and weights, and how it did."""
+
+    name: str
+    slot_key: str
+    active: bool
+    config: dict[str, Any]
+    results: dict[str, Any] | None
+    updated_at: datetime
+
+
+@dataclass(frozen=True)
+class FlagRecord(_Plain):
+    """A wish that something be retrained; open until `cleared_at`."""
+
+    name: str
+    reason: str
+    raised_at: datetime
+    cleared_at: datetime | None
