@@ -104,7 +104,7 @@ class Bundle:
         with _named(self.folder):
             onnx = read_listed(self.folder, "model.onnx", self.checksums)
             read_header(onnx)
-            runner = OnnxRunner(onnx, len(self.schema), self.head, self.version_id)
+            runner = OnnxRunner(onnx, self.schema.names, self.head, self.version_id)
             probe = parse_json(read_listed(self.folder, "probe.json", self.checksums), "probe.json")
             check_probe(runner, probe)
         return runner
@@ -218,7 +218,7 @@ def write_bundle(
             "onnx": header.as_dict(),
         }
         check_metadata(full, schema)
-        runner = OnnxRunner(onnx, len(schema), make_head(full["kind"], full["head"]))
+        runner = OnnxRunner(onnx, schema.names, make_head(full["kind"], full["head"]))
         contents = {
             **(extras or {}),
             "model.onnx": onnx,

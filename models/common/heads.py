@@ -19,7 +19,7 @@ One row is answered in scalars, many rows in arrays of N.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar, Protocol, TypeAlias
 
@@ -261,32 +261,6 @@ def decode(
     """Return the answers to the rows of `raw` [N, K]: `make_head` and its `decode` in one call."""
     prices = None if close is None else np.asarray(close, dtype=np.float64)
     return make_head(kind, params).decode(np.asarray(raw, dtype=np.float64), prices)
-
-
-def blend(heads: Sequence[Head], weights: Floats) -> Head:
-    """Return a head with the weighted mean of the parameters of `heads`, which are of one kind.
-
-    Parameters
-    ----------
-    heads : sequence of Head
-        Members' heads, all of the same class.
-    weights : float array [len(heads)]
-        Weights that sum to one.
-
-    Raises
-    ------
-    HeadError
-        When the tables of the members differ in length.
-    """
-    first = heads[0]
-    mixed = {}
-    for name in (field.name for field in fields(first)):  # type: ignore[arg-type]
-        tables = [np.asarray(getattr(head, name)) for head in heads]
-        if len({table.shape for table in tables}) > 1:
-            raise HeadError(f"members keep {name} in tables of different length; refit them alike")
-        mean = np.tensordot(weights, np.stack(tables), axes=1)
-        mixed[name] = mean if mean.ndim else float(mean)
-    return type(first)(**mixed)
 
 
 def _number(name: str, value: object) -> float | Floats:

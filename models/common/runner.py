@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,8 +60,8 @@ class OnnxRunner:
     ----------
     onnx : bytes
         The graph, with one input ``features`` and one output ``output``.
-    width : int
-        F, the number of feature columns.
+    names : sequence of str
+        The F feature columns, for messages.
     head : Head
         Turns the output into answers; knows K.
     model_name : str
@@ -72,8 +73,8 @@ class OnnxRunner:
         When ONNX Runtime cannot load the graph, or its inputs and outputs are not those.
     """
 
-    def __init__(self, onnx: bytes, width: int, head: Head, model_name: str = "") -> None:
-        self.width = width
+    def __init__(self, onnx: bytes, names: Sequence[str], head: Head, model_name: str = "") -> None:
+        self.names = tuple(names)
         self.head = head
         self.model_name = model_name
         try:
@@ -84,7 +85,7 @@ class OnnxRunner:
             raise BundleError(
                 f"ONNX Runtime cannot load the graph: {_first_line(error)}"
             ) from error
-        _check_ports("input", self._session.get_inputs(), INPUT, width)
+        _check_ports("input", self._session.get_inputs(), INPUT, len(self.names))
         _check_ports("output", self._session.get_outputs(), OUTPUT, head.width)
 
     def run(self, features: ArrayLike) -> NDArray[np.float32]:
@@ -98,13 +99,12 @@ class OnnxRunner:
             When the graph fails on it.
         """
         matrix = np.ascontiguousarray(features, dtype=np.float32)
-        if matrix.ndim != 2 or matrix.shape[1] != self.width or not len(matrix):
+        if matrix.ndim != 2 or matrix.shape[1] != len(self.names) or not len(matrix):
             raise FeatureError(
-                f"features have shape {matrix.shape}; this model reads [rows, {self.width}]"
+                f"features have shape {matrix.shape}; this model reads [rows, {len(self.names)}]"
             )
         if not np.isfinite(matrix).all():
-            bad = np.flatnonzero(~np.isfinite(matrix).all(axis=0))
-            raise FeatureError(f"NaN or infinity in columns {bad[:8].tolist()} of the features")
+            raise FeatureError(_holes(matrix, self.names))
         return self._run(matrix)
 
     def _run(self, matrix: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -118,8 +118,8 @@ class OnnxRunner:
             )
         return raw  # type: ignore[no-any-return]
 
-    def predict(self, features: ArrayLike, close: ArrayLike | None = None) -> Prediction:
-        """Return the prediction for `features` [N, F]: scalars for one row, else arrays of N.
+    def answer(self, features: ArrayLike, close: ArrayLike | None = None) -> Answer:
+        """Return the kind's answer for `features` [N, F]: scalars for one row, else arrays of N.
 
         Parameters
         ----------
@@ -131,14 +131,17 @@ class OnnxRunner:
         Raises
         ------
         FeatureError
-            When the matrix does not fit.
+            When the matrix or the prices do not fit.
         PredictionError
             When the graph fails or its output cannot be this kind's.
         """
         raw = self.run(features).astype(np.float64)
         self.head.check(raw)
-        prices = None if close is None else np.asarray(close, dtype=np.float64).reshape(-1)
-        values = self.head.decode(raw, prices)
+        return self.head.decode(raw, None if close is None else check_close(close, len(raw)))
+
+    def predict(self, features: ArrayLike, close: ArrayLike | None = None) -> Prediction:
+        """Return what `answer` does, as a Prediction with the parts most callers want."""
+        values = self.answer(features, close)
         parts = values if isinstance(values, dict) else {}
         direction = parts.get("direction")
         if "expected_return" in parts:
@@ -151,6 +154,20 @@ class OnnxRunner:
             direction,
             self.model_name,
         )
+
+
+def check_close(close: ArrayLike, rows: int) -> NDArray[np.float64]:
+    """Return `close` as an array of `rows` prices.
+
+    Raises
+    ------
+    FeatureError
+        When there are more or fewer prices than rows, or one is not positive.
+    """
+    prices = np.asarray(close, dtype=np.float64).reshape(-1)
+    if len(prices) != rows or not (prices > 0).all():
+        raise FeatureError(f"close must be {rows} positive prices, one a row; got {len(prices)}")
+    return prices
 
 
 def _options() -> onnxruntime.SessionOptions:
@@ -171,6 +188,16 @@ def _check_ports(what: str, ports: list[Any], name: str, width: int) -> None:
     fixed = shape[-1] if shape else None
     if len(shape) != 2 or isinstance(shape[0], int) or (isinstance(fixed, int) and fixed != width):
         raise BundleError(f"the graph has {what} {found}; a bundle has {wanted}, N left open")
+
+
+def _holes(matrix: NDArray[np.float32], names: Sequence[str], most: int = 8) -> str:
+    counts = np.count_nonzero(~np.isfinite(matrix), axis=0)
+    bad = np.flatnonzero(counts)
+    shown = ", ".join(f"{names[i]} ({counts[i]} of {len(matrix)} rows)" for i in bad[:most])
+    return (
+        f"NaN or infinity in {len(bad)} of {len(names)} columns: {shown}"
+        f"{', …' if len(bad) > most else ''}; give rows beyond every look-back"
+    )
 
 
 def _first_line(error: BaseException) -> str:

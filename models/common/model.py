@@ -1,0 +1,160 @@
+"""Model: one version, or whichever version is in service, ready to predict."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.common.base_model import BaseModel
+from models.common.bundle import Bundle
+from models.common.errors import BundleError, FeatureError, ModelNotFound
+from models.common.heads import Answer
+from models.common.names import Address, resolve
+from models.common.registry import PredictionModelRegistry
+from models.common.rows import close_in, timeframe_of, to_matrix
+from models.common.slot import Slot
+
+LOOK_S = 0.2
+"""Seconds between two looks at the link."""
+RETRY_S = 5.0
+"""Seconds until a refused version is tried again."""
+
+_log = logging.getLogger(__name__)
+
+
+class Model(BaseModel):
+    """The model at an address; follows the link there when it moves.
+
+    Every prediction is made whole by one version. `predict` may be called from many threads: one
+    of them loads a new version between two of its predictions, the others go on with the old.
+    A new version that is refused is logged once, and the old one stays.
+
+    Parameters
+    ----------
+    address : Address
+        A version, or a link to the one in service.
+    registry : PredictionModelRegistry
+        The folder that it lies in.
+
+    Raises
+    ------
+    BundleError
+        When the bundle there is refused.
+    """
+
+    def __init__(self, address: Address, registry: PredictionModelRegistry) -> None:
+        self._address = address
+        self._registry = registry
+        self._lock = threading.Lock()
+        self._version = address.version()
+        self._refused: str | None = None
+        self._bundle = registry.read(address.folder / self._version)
+        self._look_at = time.monotonic() + LOOK_S
+
+    @property
+    def kind(self) -> str:
+        """Kind of model, one of `models.common.slot.KINDS`."""
+        return self._current().kind
+
+    @property
+    def slot(self) -> Slot:
+        """The slot that it serves."""
+        return self._current().slot
+
+    @property
+    def version_id(self) -> str:
+        """The version that answers now."""
+        return self._current().version_id
+
+    @property
+    def features(self) -> list[str]:
+        """Columns that `predict` reads, in order: what to ask the feature manager for."""
+        return list(self._current().schema.names)
+
+    @property
+    def info(self) -> Mapping[str, Any]:
+        """Metadata of the version that answers now."""
+        return MappingProxyType(self._current().metadata)
+
+    @property
+    def bundle(self) -> Bundle:
+        """The version that answers now, to make several calls with the same one."""
+        return self._current()
+
+    def predict(self, features: Any, *, close: Any = None) -> Answer:
+        """Return the answers to the rows of `features`; see `BaseModel.predict`.
+
+        Raises
+        ------
+        FeatureError
+            When columns are missing, reordered, not finite, or of another timeframe.
+        PredictionError
+            When the graph's output cannot be this kind's.
+        """
+        bundle = self._current()
+        matrix = _matrix(bundle, features)
+        return bundle.runner.answer(matrix, close_in(features) if close is None else close)
+
+    def raw(self, features: Any) -> NDArray[np.float32]:
+        """Return the graph's raw output [N, K] for the rows of `features`."""
+        bundle = self._current()
+        return bundle.runner.run(_matrix(bundle, features))
+
+    def __repr__(self) -> str:
+        return f"<Model {self._bundle.key}>"
+
+    def _current(self) -> Bundle:
+        if time.monotonic() >= self._look_at and self._lock.acquire(blocking=False):
+            try:
+                self._look_at = time.monotonic() + LOOK_S
+                self._follow()
+            finally:
+                self._lock.release()
+        return self._bundle
+
+    def _follow(self) -> None:
+        version = self._address.version()
+        if version == self._version:
+            self._refused = None
+            return
+        try:
+            bundle = self._registry.read(self._address.folder / version)
+            if bundle.slot != self._bundle.slot:
+                raise BundleError(f"bundle {bundle.folder} is of {bundle.slot}")
+        except BundleError as error:
+            if self._refused != version:
+                _log.warning("%s; %s stays in service", error, self._bundle.key)
+            self._refused = version
+            self._look_at = time.monotonic() + RETRY_S
+            return
+        self._bundle, self._version, self._refused = bundle, version, None
+
+
+def open_model(name: str, *, home: str | Path | None = None, timeframe: str | None = None) -> Model:
+    """Return the model that `name` means; `models.common.predictor.load_model` without ensembles."""
+    registry = PredictionModelRegistry(None if home is None else Path(home) / "models")
+    model = Model(resolve(name, registry, timeframe), registry)
+    if timeframe is not None and model.slot.timeframe != timeframe:
+        raise ModelNotFound(
+            f"{name!r} is a model of {model.slot.timeframe} bars, not {timeframe}; "
+            "leave timeframe out, or name another version"
+        )
+    return model
+
+
+def _matrix(bundle: Bundle, features: Any) -> NDArray[np.float32]:
+    timeframe = timeframe_of(features)
+    if timeframe is not None and timeframe != bundle.slot.timeframe:
+        raise FeatureError(
+            f"features are of {timeframe} bars, {bundle.key} reads {bundle.slot.timeframe} bars; "
+            f"ask get_features for {bundle.slot.timeframe!r}"
+        )
+    return to_matrix(features, bundle.schema.names)

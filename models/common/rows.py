@@ -1,0 +1,103 @@
+"""Rows: what a strategy holds (frame, series, dict, array) as the matrix that a graph reads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.common.errors import FeatureError
+
+_SHOWN = 8
+
+
+def to_matrix(features: Any, names: Sequence[str]) -> NDArray[np.float32]:
+    """Return the columns `names` of `features` as float32 [N, F].
+
+    Parameters
+    ----------
+    features : DataFrame, Series, mapping or array
+        A frame of N rows; a series or mapping is one row (a mapping of arrays is N). Extra columns
+        are ignored. An array, [N, F] or [F], must have exactly the columns, in order.
+    names : sequence of str
+        The model's columns, in order.
+
+    Raises
+    ------
+    FeatureError
+        When columns are missing, twice there, in another order (in a frame or series, where order
+        means something) or not numbers.
+    """
+    try:
+        with np.errstate(over="ignore"):  # becomes infinity, which the runner refuses by name
+            matrix = _select(features, list(names))
+    except (TypeError, ValueError) as error:
+        if isinstance(error, FeatureError):
+            raise
+        raise FeatureError(f"features are not all numbers: {error}") from error
+    return matrix[None] if matrix.ndim == 1 else matrix
+
+
+def close_in(features: Any) -> Any:
+    """Return the ``close`` column of `features`, or None where there is none."""
+    if isinstance(features, Mapping) or _is_labelled(features):
+        return features.get("close")
+    return None
+
+
+def timeframe_of(features: Any) -> str | None:
+    """Return the timeframe that the feature manager noted on a frame, if it did."""
+    noted = getattr(features, "attrs", None)
+    return noted.get("timeframe") if noted else None
+
+
+def _is_labelled(features: Any) -> bool:
+    # By interface, not by class: a process that predicts from arrays needs no pandas.
+    return hasattr(features, "iloc") and hasattr(features, "to_numpy")
+
+
+def _select(features: Any, names: list[str]) -> NDArray[np.float32]:
+    if isinstance(features, Mapping):
+        _check_present(features, names)
+        return np.array([features[name] for name in names], dtype=np.float32).T
+    if not _is_labelled(features):
+        return np.asarray(features, dtype=np.float32)
+    axis = 1 if hasattr(features, "columns") else 0
+    labels = features.axes[axis].tolist()
+    if labels != names:
+        features = features.take(_positions(labels, names), axis=axis)
+    return features.to_numpy(dtype=np.float32)  # type: ignore[no-any-return]
+
+
+def _positions(labels: list[str], names: list[str]) -> list[int]:
+    """Return where `names` stand in `labels`, all being there once and in order."""
+    _check_present(labels, names)
+    at = {label: position for position, label in enumerate(labels)}
+    if len(at) < len(labels):
+        twice = [name for name in names if labels.count(name) > 1]
+        if twice:
+            raise FeatureError(f"columns there more than once: {_listing(twice)}")
+    positions = [at[name] for name in names]
+    for i in range(1, len(positions)):
+        if positions[i] < positions[i - 1]:
+            raise FeatureError(
+                f"columns are in another order than the model's: {names[i]} comes before "
+                f"{names[i - 1]}; ask for model.features, or reorder with frame[model.features]"
+            )
+    return positions
+
+
+def _check_present(labels: Mapping[str, Any] | list[str], names: list[str]) -> None:
+    present = set(labels)
+    missing = [name for name in names if name not in present]
+    if missing:
+        raise FeatureError(
+            f"{len(missing)} of the model's {len(names)} columns are missing: {_listing(missing)}; "
+            "ask the feature manager for model.features"
+        )
+
+
+def _listing(names: list[str]) -> str:
+    return ", ".join(names[:_SHOWN]) + (", …" if len(names) > _SHOWN else "")
