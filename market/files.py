@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from market.candles import as_candles, open_ms, repair
+from market.candles import Millis, as_candles, open_ms, repair
 from market.errors import (
     BadAnswer,
     BadCandles,
@@ -35,7 +35,8 @@ class FilesSource:
     Symbol and timeframe may have any spelling (``BTC-USDT_1m``, ``btcusdt_1min``). A file holds the
     columns ``timestamp`` (open time: with a zone, or UTC, or epoch milliseconds), ``open``,
     ``high``, ``low``, ``close``, ``volume``; more columns are ignored. A timeframe without a file
-    is made of the longest shorter one that has a file and fits.
+    is made of a shorter one that fits. Where several files can serve a window, the one with the
+    most bars in it does, and of those the one with the longest.
 
     Parameters
     ----------
@@ -79,28 +80,30 @@ class FilesSource:
         UnknownSymbol, UnsupportedTimeframe
             No file of the symbol, or none that the timeframe can be made of.
         NoCandles
-            The file covers no part of the window.
+            The files cover no part of the window.
         BadAnswer
             A file that cannot be read, or that does not hold candles.
         """
         symbol, timeframe = parse_symbol(symbol), parse_timeframe(timeframe)
-        path, stored = self._choose(symbol, timeframe)
-        rows = _read(path)
-        step = timeframe_ms(timeframe)
-        low, high = instant_ms(start), instant_ms(end)
-        if stored != timeframe:
-            # A longer bar can only be made of repaired ones; what was dropped leaves it out.
-            rows = resample(repair(rows, stored, high)[0], stored, timeframe)
-        times, unknown = open_ms(rows), np.asarray(rows.index.isna())
-        known = times[~unknown]
-        if len(known) and (known.max() < low or known.min() > high - step):
+        low, high = instant_ms(start), instant_ms(end) - timeframe_ms(timeframe)
+        best, spans = None, []
+        for stored, path in self._fitting(symbol, timeframe):
+            rows = _as_timeframe(_read(path), stored, timeframe, instant_ms(end))
+            times, unknown = open_ms(rows), np.asarray(rows.index.isna())
+            inside = rows[unknown | ((times >= low) & (times <= high))]
+            if best is None or len(inside) > len(best):
+                best = inside
+            if not unknown.all():
+                spans.append(f"{path.name} {_span(times[~unknown])}")
+        if best is None or best.empty:
             raise NoCandles(
-                f"{path.name} runs from {utc(int(known.min()))} to {utc(int(known.max()))}; "
-                f"choose a window within it"
+                f"the files of {symbol} cover other times ({'; '.join(spans)}); "
+                "choose a window within them"
             )
-        return rows[unknown | ((times >= low) & (times <= high - step))]
+        return best
 
-    def _choose(self, symbol: str, timeframe: str) -> tuple[Path, str]:
+    def _fitting(self, symbol: str, timeframe: str) -> list[tuple[str, Path]]:
+        """Return the files that can serve a timeframe, the longest bars first."""
         files = self.listing()
         mine = {tf: path for (name, tf), path in files.items() if name == symbol}
         if not mine:
@@ -110,14 +113,24 @@ class FilesSource:
                 "(files are named like BTC-USDT_1m.parquet)"
             )
         step = timeframe_ms(timeframe)
-        fitting = [tf for tf in mine if step % timeframe_ms(tf) == 0]
+        fitting = [(tf, path) for tf, path in mine.items() if step % timeframe_ms(tf) == 0]
         if not fitting:
             raise UnsupportedTimeframe(
                 f"{self.folder} has {symbol} as {', '.join(mine)}, "
                 f"of which {timeframe} bars cannot be made"
             )
-        best = max(fitting, key=timeframe_ms)
-        return mine[best], best
+        return sorted(fitting, key=lambda item: -timeframe_ms(item[0]))
+
+
+def _as_timeframe(rows: pd.DataFrame, stored: str, timeframe: str, end: int) -> pd.DataFrame:
+    """Make longer bars; only repaired ones can be used, and what was dropped leaves a gap."""
+    if stored == timeframe:
+        return rows
+    return resample(repair(rows, stored, end)[0], stored, timeframe)
+
+
+def _span(times: Millis) -> str:
+    return f"{utc(int(times.min())):%Y-%m-%dT%H:%MZ} to {utc(int(times.max())):%Y-%m-%dT%H:%MZ}"
 
 
 def _key(path: Path) -> tuple[str, str] | None:
