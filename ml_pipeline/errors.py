@@ -5,8 +5,14 @@
     PipelineError
     ├── PanelError        rows, columns or a saved panel do not fit together
     ├── SplitError        the history is too short, or its bounds make no sense
-    └── JudgingError      losses that cannot be judged
-        └── TooFewOutcomes    fewer times than an honest verdict needs
+    ├── JudgingError      losses that cannot be judged
+    │   └── TooFewOutcomes    fewer times than an honest verdict needs
+    └── LearningError     a model that cannot be made
+        ├── RecipeError       a type, kind or hyper-parameter that no recipe knows
+        ├── FitError          too few labels, or labels that are all alike
+        ├── FitTimeout        a fit that ran past its limit and was killed
+        ├── ParityError       an exported graph that differs from the fitted model
+        └── NotTrained        a predictor asked before it was trained
 """
 # ruff: noqa: N818 - a name says what happened, as httpx's do.
 
@@ -31,3 +37,27 @@ class JudgingError(PipelineError):
 
 class TooFewOutcomes(JudgingError):
     """Fewer times with known outcomes than an honest verdict needs."""
+
+
+class LearningError(PipelineError):
+    """A model that cannot be made."""
+
+
+class RecipeError(LearningError, ValueError):
+    """A type, kind or hyper-parameter that no recipe knows."""
+
+
+class FitError(LearningError):
+    """Too few labels, or labels that are all alike."""
+
+
+class FitTimeout(LearningError, TimeoutError):
+    """A fit that ran past its limit and was killed."""
+
+
+class ParityError(LearningError):
+    """An exported graph that differs from the fitted model."""
+
+
+class NotTrained(LearningError):
+    """A predictor that was asked before it was trained."""

@@ -1,0 +1,131 @@
+"""One ONNX graph per model: baseline, learner and calibration inside, checked against the fit."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+import numpy as np
+import onnxruntime as ort
+from numpy.typing import NDArray
+
+from ml_pipeline.baselines import Baseline
+from ml_pipeline.calibration import Blend, sigmoid
+from ml_pipeline.errors import ParityError
+from ml_pipeline.lesson import Margin
+from ml_pipeline.onnx_graph import INPUT, Graph
+from ml_pipeline.panel import Panel
+from ml_pipeline.rows import Rows
+from ml_pipeline.tasks import Task
+
+Floats = NDArray[np.float64]
+
+TOLERANCE = {
+    "direction": 1e-5,
+    "risk": 1e-5,
+    "price": 1e-6,
+    "momentum": 1e-5,
+    "volatility": 1e-4,
+}
+"""Largest difference between graph and fit: probabilities, log returns, ln RV² (relative in f²)."""
+
+
+@dataclass(frozen=True)
+class Composed:
+    """A whole model before export: baseline, and, where something was learnt, learner and blend.
+
+    Attributes
+    ----------
+    task
+        The kind.
+    columns
+        Columns of the model's input, in order.
+    baseline
+        The fitted baseline.
+    learner, blend
+        The fitted learner and how far it is believed; both None for the baseline itself.
+    learnt
+        Columns the learner was fitted on.
+    """
+
+    task: Task
+    columns: tuple[str, ...]
+    baseline: Baseline
+    learner: Margin | None = None
+    blend: Blend | None = None
+    learnt: tuple[str, ...] = ()
+
+    def learner_margin(self, rows: Rows) -> Floats:
+        """Return the learner's own margin [n, K] in the unit of the baseline's."""
+        assert self.learner is not None  # noqa: S101 - for the type checker
+        return self.learner(rows.matrix(self.learnt)) * self.baseline.sigma(rows)
+
+    def margin(self, rows: Rows) -> Floats:
+        """Return the margin [n, K] by the fitted objects themselves, in float64."""
+        base = self.baseline.margin(rows)
+        return base if self.blend is None else self.blend(base, self.learner_margin(rows))
+
+    def raw(self, rows: Rows) -> Floats:
+        """Return the model's output [n, K'] by the fitted objects: what the graph must equal."""
+        margin = self.margin(rows)
+        if self.task.curve == "logit":
+            return sigmoid(margin)
+        if self.baseline.log_variance is not None:
+            return np.column_stack([margin, self.baseline.sigma(rows)])
+        return margin
+
+    def to_onnx(self) -> bytes:
+        """Return the graph's bytes; equal models give equal bytes."""
+        graph = Graph(self.columns)
+        margin = self.baseline.margin.nodes(graph)
+        sigma = None
+        if self.baseline.log_variance is not None:
+            half = graph.add(
+                "Mul", self.baseline.log_variance.nodes(graph), graph.constant(0.5)
+            )
+            sigma = graph.add("Exp", half)
+        if self.learner is not None and self.blend is not None:
+            learnt = self.learner.nodes(graph, self.learnt)
+            learnt = learnt if sigma is None else graph.add("Mul", learnt, sigma)
+            margin = self.blend.nodes(graph, margin, learnt)
+        if self.task.curve == "logit":
+            margin = graph.add("Sigmoid", margin)
+        outputs = [margin] if sigma is None else [margin, sigma]
+        return graph.to_bytes(graph.join(outputs), self.task.width + (sigma is not None))
+
+
+def session(onnx_bytes: bytes) -> ort.InferenceSession:
+    """Open a graph on one thread."""
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    return ort.InferenceSession(onnx_bytes, options, providers=["CPUExecutionProvider"])
+
+
+def score(onnx_bytes: bytes, panel: Panel) -> Floats:
+    """Return the model's output on every row of `panel`, float64 [n, K].
+
+    The columns to feed are read from the graph's own metadata.
+    """
+    opened = session(onnx_bytes)
+    columns = tuple(json.loads(opened.get_modelmeta().custom_metadata_map["columns"]))
+    x = np.ascontiguousarray(panel.columns(columns), dtype=np.float32)
+    return np.asarray(opened.run(None, {INPUT: x})[0], dtype=np.float64)
+
+
+def verified_parity(model: Composed, onnx_bytes: bytes, rows: Rows) -> float:
+    """Return the largest difference between graph and fitted model on `rows`.
+
+    Raises
+    ------
+    ParityError
+        If it is above the kind's `TOLERANCE`: the model must not leave the house.
+    """
+    difference = float(np.abs(score(onnx_bytes, rows.panel) - model.raw(rows)).max())
+    limit = TOLERANCE[model.task.kind]
+    if not difference <= limit:
+        raise ParityError(
+            f"the exported {model.task.kind} model differs from the fitted one by "
+            f"{difference:.3g} (limit {limit:g}) on {len(rows)} rows; it was not exported"
+        )
+    return difference

@@ -1,0 +1,166 @@
+"""Fit one model: baseline, learner, blend and head on their slices; out come bytes and facts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from market.timeframes import timeframe_ms
+from ml_pipeline.calibration import fit_blend
+from ml_pipeline.errors import FitError
+from ml_pipeline.export import Composed, verified_parity
+from ml_pipeline.heads_fit import fit_head
+from ml_pipeline.lesson import Lesson
+from ml_pipeline.panel import Panel
+from ml_pipeline.recipes import BASELINE, Recipe
+from ml_pipeline.rows import Rows
+from ml_pipeline.splits import TurnSplit
+from ml_pipeline.tasks import TASKS, Task
+
+Floats = NDArray[np.float64]
+
+_PARITY_ROWS = 2048
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A fitted model as data.
+
+    Attributes
+    ----------
+    kind, recipe, baseline
+        What it is; `baseline` is true for the naive model, whose recipe is called so.
+    onnx
+        The whole model, calibration included.
+    head
+        Parameters that turn its output into answers.
+    columns
+        Columns of its input, in order.
+    parity
+        Largest difference between the graph and the fitted objects.
+    importance
+        Share of each learnt column, summing to one; empty for baselines.
+    facts
+        Figures of the fit, JSON-able: rows, weights and their significance, which baseline.
+    """
+
+    kind: str
+    recipe: str
+    baseline: bool
+    onnx: bytes
+    head: dict[str, Any]
+    columns: tuple[str, ...]
+    parity: float
+    importance: dict[str, float]
+    facts: dict[str, Any]
+
+
+def slice_rows(task: Task, panel: Panel, head: dict[str, Any]) -> Rows:
+    """Return the rows of `panel` whose every target is known."""
+    y = task.y(panel, head)
+    known = np.isfinite(y).all(axis=1)
+    return Rows(panel.rows(known), y[known], task.horizon_bars(panel.timeframe))
+
+
+def fit(recipe: Recipe, panel: Panel, split: TurnSplit, seed: int) -> Fitted:
+    """Fit `recipe` on the training slice and blend it into its baseline on the calibration slice.
+
+    Raises
+    ------
+    FitError
+        If a slice holds too few known labels, or only one class.
+    ParityError
+        If the exported graph does not equal the fitted model.
+    """
+    task = TASKS[recipe.kind]
+    train, calibration, head = _slices(task, panel, split)
+    learnt = recipe.learnt_columns(panel.timeframe)
+    baseline = task.baseline(train, calibration)
+    lesson = Lesson(
+        names=learnt,
+        X=train.matrix(learnt),
+        y=train.y,
+        base=baseline.margin(train),
+        sigma=baseline.sigma(train),
+        ts=train.panel.ts,
+        horizon_bars=train.horizon_bars,
+        bar_ms=timeframe_ms(panel.timeframe),
+    )
+    learner = task.load_estimator()(lesson, recipe.hyperparams, seed)
+    columns = recipe.columns(panel.timeframe)
+    alone = Composed(task, columns, baseline, learner, None, learnt)
+    blend = fit_blend(
+        task.curve, calibration, baseline.margin(calibration), alone.learner_margin(calibration)
+    )
+    model = Composed(task, columns, baseline, learner, blend, learnt)
+    facts = {"weight": blend.weight.tolist(), "weight_z": blend.z.tolist()}
+    return _fitted(model, recipe.name, train, calibration, head, facts)
+
+
+def fit_baseline(kind: str, panel: Panel, split: TurnSplit) -> Fitted:
+    """Fit the naive model of `kind` on the same slices."""
+    task = TASKS[kind]
+    train, calibration, head = _slices(task, panel, split)
+    model = Composed(task, task.columns(panel.timeframe), task.baseline(train, calibration))
+    return _fitted(model, BASELINE, train, calibration, head, {})
+
+
+def fit_saved(recipe: Recipe, folder: str | Path, split: TurnSplit, seed: int) -> Fitted:
+    """Load the panel saved in `folder` and fit: what a child process is asked to do."""
+    return fit(recipe, Panel.load(folder), split, seed)
+
+
+def _slices(task: Task, panel: Panel, split: TurnSplit) -> tuple[Rows, Rows, dict[str, Any]]:
+    training = panel.rows(split.mask(panel, "train"))
+    head = task.head_of(training) if len(training) else {}
+    train = slice_rows(task, training, head)
+    calibration = slice_rows(task, panel.rows(split.mask(panel, "calibration")), head)
+    for name, rows in (("training", train), ("calibration", calibration)):
+        if len(rows) < 3 * rows.horizon_bars:
+            raise FitError(
+                f"{task.kind}: {len(rows)} known labels in the {name} slice, "
+                f"{3 * rows.horizon_bars} needed (three horizons); give it more days"
+            )
+        if task.curve == "logit" and not 0 < rows.y.mean() < 1:
+            raise FitError(
+                f"{task.kind}: all {len(rows)} labels of the {name} slice are alike; "
+                "the market did not move, or the window is too short"
+            )
+    return train, calibration, head
+
+
+def _fitted(
+    model: Composed,
+    recipe: str,
+    train: Rows,
+    calibration: Rows,
+    head: dict[str, Any],
+    facts: dict[str, Any],
+) -> Fitted:
+    onnx_bytes = model.to_onnx()
+    probe = calibration.take(np.arange(len(calibration)) % max(len(calibration) // _PARITY_ROWS, 1) == 0)
+    importance: dict[str, float] = {}
+    if model.learner is not None:
+        total = max(float(model.learner.importance.sum()), 1e-300)
+        shares = model.learner.importance / total
+        importance = dict(zip(model.learnt, shares.tolist(), strict=True))
+    return Fitted(
+        kind=model.task.kind,
+        recipe=recipe,
+        baseline=model.learner is None,
+        onnx=onnx_bytes,
+        head=head | fit_head(model, train, calibration),
+        columns=model.columns,
+        parity=verified_parity(model, onnx_bytes, probe),
+        importance=importance,
+        facts={
+            "baseline_is": model.baseline.name,
+            "training_rows": len(train),
+            "calibration_rows": len(calibration),
+            **facts,
+        },
+    )

@@ -1,0 +1,90 @@
+"""Write one ONNX graph node by node, so that equal models are equal bytes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+INPUT = "features"
+OUTPUT = "output"
+OPSET = 17
+ML_OPSET = 3
+IR_VERSION = 8
+_PRODUCER = "tidewheel"
+
+
+class Graph:
+    """A graph with one input ``features`` [N, F] and one output ``output`` [N, K], both float32.
+
+    Names are numbered in the order of writing and nothing depends on the clock, on hashing or on
+    a converter's version: the same model always serialises to the same bytes.
+
+    Parameters
+    ----------
+    columns
+        Names of the F input columns, in order. They are kept in the file's metadata, so that a
+        scorer knows what to feed without a second file.
+    """
+
+    def __init__(self, columns: Sequence[str]) -> None:
+        self.columns = tuple(columns)
+        self._place = {name: i for i, name in enumerate(self.columns)}
+        self._nodes: list[onnx.NodeProto] = []
+        self._constants: list[onnx.TensorProto] = []
+
+    def index(self, names: Sequence[str]) -> list[int]:
+        """Return the places of `names` among the input columns."""
+        return [self._place[name] for name in names]
+
+    def constant(self, values: Any, dtype: Any = np.float32) -> str:
+        """Add a constant tensor and return its name."""
+        name = f"c{len(self._constants)}"
+        array = np.ascontiguousarray(np.asarray(values, dtype=dtype))
+        self._constants.append(numpy_helper.from_array(array.reshape(np.shape(values)), name))
+        return name
+
+    def add(self, operator: str, *inputs: str, domain: str = "", **attributes: Any) -> str:
+        """Add a node with one output and return the output's name."""
+        name = f"n{len(self._nodes)}"
+        self._nodes.append(
+            helper.make_node(operator, list(inputs), [name], name=name, domain=domain, **attributes)
+        )
+        return name
+
+    def take(self, names: Sequence[str]) -> str:
+        """Return the input restricted to `names`, in that order."""
+        if tuple(names) == self.columns:
+            return INPUT
+        return self.add("Gather", INPUT, self.constant(self.index(names), np.int64), axis=1)
+
+    def join(self, parts: Sequence[str]) -> str:
+        """Return tensors [N, k] side by side."""
+        return parts[0] if len(parts) == 1 else self.add("Concat", *parts, axis=1)
+
+    def to_bytes(self, output: str, width: int) -> bytes:
+        """Serialise the graph whose result is the tensor `output` of shape [N, width].
+
+        Raises
+        ------
+        onnx.checker.ValidationError
+            If the nodes do not form a valid graph.
+        """
+        last = helper.make_node("Identity", [output], [OUTPUT], name=OUTPUT)
+        graph = helper.make_graph(
+            [*self._nodes, last],
+            _PRODUCER,
+            [helper.make_tensor_value_info(INPUT, TensorProto.FLOAT, ["N", len(self.columns)])],
+            [helper.make_tensor_value_info(OUTPUT, TensorProto.FLOAT, ["N", width])],
+            self._constants,
+        )
+        opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid("ai.onnx.ml", ML_OPSET)]
+        model = helper.make_model(graph, opset_imports=opsets, producer_name=_PRODUCER)
+        model.ir_version = IR_VERSION
+        helper.set_model_props(model, {"columns": json.dumps(self.columns)})
+        onnx.checker.check_model(model)
+        return bytes(model.SerializeToString(deterministic=True))

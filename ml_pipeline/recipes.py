@@ -1,0 +1,186 @@
+"""Recipes: kind + library + hyper-parameters + features + training window, one line each."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from types import MappingProxyType
+from typing import Any
+
+from features.model_set import MODEL_SET
+from ml_pipeline.errors import RecipeError
+from ml_pipeline.formula import CLOCK
+from ml_pipeline.tasks import TASKS
+
+SEED_TYPES = MappingProxyType(
+    {
+        "xgboost": "direction",
+        "random_forest": "risk",
+        "neural_net": "price",
+        "svm": "momentum",
+        "gradient_boosting": "volatility",
+    }
+)
+"""The seeds' words for the five types, and the kind each of them makes."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How one kind of model is made.
+
+    Attributes
+    ----------
+    kind
+        A key of `TASKS`.
+    name
+        Short name; the last part of a version's name.
+    type
+        The seeds' word for the learner, stored in the metadata.
+    library
+        Where the learner comes from.
+    hyperparams
+        Passed to the estimator.
+    features
+        Columns offered to the learner, besides those of the baseline.
+    train_days
+        Length of the training window.
+    """
+
+    kind: str
+    name: str
+    type: str
+    library: str
+    hyperparams: Mapping[str, Any] = field(default_factory=dict)
+    features: tuple[str, ...] = MODEL_SET
+    train_days: float = 7.0
+
+    def columns(self, timeframe: str) -> tuple[str, ...]:
+        """Return all columns of the model's input: the features, then what the baseline adds."""
+        return tuple(dict.fromkeys([*self.features, *TASKS[self.kind].columns(timeframe)]))
+
+    def learnt_columns(self, timeframe: str) -> tuple[str, ...]:
+        """Return the learner's columns: all but the clock, which a week of days cannot teach."""
+        return tuple(name for name in self.columns(timeframe) if name != CLOCK)
+
+    def with_hyperparams(self, changes: Mapping[str, Any]) -> Recipe:
+        """Return the recipe with some hyper-parameters replaced.
+
+        Raises
+        ------
+        RecipeError
+            For a name that the recipe does not know.
+        """
+        unknown = sorted(set(changes) - set(self.hyperparams))
+        if unknown:
+            raise RecipeError(
+                f"recipe {self.name} has no hyper-parameter {', '.join(unknown)}; "
+                f"it has {', '.join(sorted(self.hyperparams))}"
+            )
+        return replace(self, hyperparams={**self.hyperparams, **changes})
+
+    def hash(self) -> str:
+        """Return a SHA-256 of everything that makes the recipe, 16 hexadecimal digits."""
+        content = json.dumps(asdict(self), sort_keys=True, default=list)
+        return hashlib.sha256(content.encode()).hexdigest()[:16]
+
+
+XGBOOST = Recipe(
+    kind="direction",
+    name="xgboost",
+    type="xgboost",
+    library="xgboost",
+    hyperparams={
+        "n_estimators": 100,
+        "max_depth": 3,
+        "learning_rate": 0.03,
+        "min_child_weight": 50,
+        "subsample": 0.5,
+        "colsample_bytree": 0.5,
+        "max_bin": 64,
+    },
+)
+FOREST = Recipe(
+    kind="risk",
+    name="forest",
+    type="random_forest",
+    library="scikit-learn",
+    hyperparams={
+        "n_estimators": 100,
+        "max_depth": 10,
+        "min_samples_leaf": 50,
+        "max_samples": 0.1,
+        "max_features": "sqrt",
+    },
+)
+NETWORK = Recipe(
+    kind="price",
+    name="network",
+    type="neural_net",
+    library="torch",
+    hyperparams={
+        "hidden": (64, 32),
+        "learning_rate": 1e-3,
+        "weight_decay": 0.1,
+        "batch": 512,
+        "epochs": 20,
+        "patience": 4,
+        "watch_share": 0.2,
+    },
+)
+SVM = Recipe(
+    kind="momentum",
+    name="svm",
+    type="svm",
+    library="scikit-learn",
+    hyperparams={"n_components": 300, "gamma": 0.5, "C": 0.1, "tol": 1e-2, "row_step": 2},
+)
+LIGHTGBM = Recipe(
+    kind="volatility",
+    name="lightgbm",
+    type="gradient_boosting",
+    library="lightgbm",
+    hyperparams={
+        "n_estimators": 100,
+        "max_depth": 3,
+        "num_leaves": 8,
+        "learning_rate": 0.05,
+        "min_data_in_leaf": 500,
+        "bagging_fraction": 0.5,
+        "bagging_freq": 1,
+        "feature_fraction": 0.5,
+        "lambda_l2": 10.0,
+        "max_bin": 63,
+    },
+)
+
+RECIPES: Mapping[str, tuple[Recipe, ...]] = MappingProxyType(
+    {recipe.kind: (recipe,) for recipe in (XGBOOST, FOREST, NETWORK, SVM, LIGHTGBM)}
+)
+"""The recipes that compete in each slot."""
+
+BASELINE = "baseline"
+"""The name that stands in a baseline's version where a recipe's would."""
+
+
+def kind_of(word: str) -> str:
+    """Return the kind that a seed's type, a kind or a library's name stands for.
+
+    Raises
+    ------
+    RecipeError
+        For a word that is none of them.
+    """
+    if word in TASKS:
+        return word
+    if word in SEED_TYPES:
+        return SEED_TYPES[word]
+    known = ", ".join([*SEED_TYPES, *TASKS])
+    raise RecipeError(f"no model of type {word!r}; the types are {known}")
+
+
+def panel_columns(timeframe: str, kinds: Sequence[str] = tuple(TASKS)) -> tuple[str, ...]:
+    """Return every column that the recipes and baselines of `kinds` read, each once."""
+    needed = [n for kind in kinds for recipe in RECIPES[kind] for n in recipe.columns(timeframe)]
+    return tuple(dict.fromkeys(needed))

@@ -1,0 +1,60 @@
+"""The rows a fit sees: features, targets and clock of one block, every label known."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ml_pipeline.panel import Panel
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows of a panel with their targets.
+
+    Attributes
+    ----------
+    panel
+        The restricted panel: features float32 [n, F], clock, symbols, closes.
+    y
+        Targets [n, K], finite, in the unit of the task's margin.
+    horizon_bars
+        Length of the longest label window, in bars: neighbouring rows overlap by that much.
+    """
+
+    panel: Panel
+    y: Floats
+    horizon_bars: int
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the feature columns."""
+        return self.panel.names
+
+    def column(self, name: str) -> Floats:
+        """Return one feature as float64 [n]."""
+        return np.asarray(self.panel.X[:, self.names.index(name)], dtype=np.float64)
+
+    def matrix(self, names: tuple[str, ...]) -> NDArray[np.float32]:
+        """Return features `names` as a contiguous float32 matrix."""
+        if names == self.names:
+            return np.ascontiguousarray(self.panel.X)
+        return np.ascontiguousarray(self.panel.X[:, [self.names.index(name) for name in names]])
+
+    def take(self, keep: NDArray[np.bool_]) -> Rows:
+        """Return the rows where `keep` is true."""
+        return Rows(self.panel.rows(keep), self.y[keep], self.horizon_bars)
+
+    def split_tail(self, share: float) -> tuple[Rows, Rows]:
+        """Cut off the last `share` of the time span, purged by the horizon, for early stopping."""
+        clock = np.unique(self.panel.ts)
+        cut = clock[int(len(clock) * (1 - share))]
+        before = clock[max(int(len(clock) * (1 - share)) - self.horizon_bars - 1, 0)]
+        return self.take(self.panel.ts < before), self.take(self.panel.ts >= cut)
