@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -196,17 +195,12 @@ class Failure:
     message: str
 
 
-@cache
-def _adapter(kind: type[Any]) -> TypeAdapter[Any]:
-    return TypeAdapter(kind)
-
-
 def to_json(ref: Any) -> Json:
     """Return a reference as plain JSON types (tuples become lists, moments ISO text)."""
-    return dict(_adapter(type(ref)).dump_python(ref, mode="json"))
+    return dict(TypeAdapter(type(ref)).dump_python(ref, mode="json"))
 
 
 def from_json(kind: type[Ref], value: Mapping[str, Any]) -> Ref:
     """Rebuild a reference from :func:`to_json`'s answer; a misshapen one raises ``ValueError``."""
-    rebuilt: Ref = _adapter(kind).validate_python(dict(value))
+    rebuilt: Ref = TypeAdapter(kind).validate_python(dict(value))
     return rebuilt

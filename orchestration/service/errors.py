@@ -1,0 +1,33 @@
+"""What can go wrong with a turn as a whole, as one small tree.
+
+::
+
+    TurnError
+    ├── TurnRunning        another turn holds the lock of this home
+    ├── OtherParameters    this turn was begun with other parameters
+    ├── StaleCandles       a symbol's candles end too long before the turn
+    └── TurnFailed         nothing was left to work with; the same command tries again
+"""
+# ruff: noqa: N818 - the names say what happened.
+
+from __future__ import annotations
+
+
+class TurnError(Exception):
+    """Root of everything that the service raises on purpose."""
+
+
+class TurnRunning(TurnError):
+    """Another turn holds the lock of this home."""
+
+
+class OtherParameters(TurnError, ValueError):
+    """This turn was begun with other parameters."""
+
+
+class StaleCandles(TurnError):
+    """A symbol's candles end too long before the turn."""
+
+
+class TurnFailed(TurnError):
+    """Nothing was left to work with; the same command tries again."""
