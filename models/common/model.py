@@ -139,7 +139,7 @@ class Model(BaseModel):
 
 
 def open_model(name: str, *, home: str | Path | None = None, timeframe: str | None = None) -> Model:
-    """Return the model that `name` means; `models.common.predictor.load_model` without ensembles."""
+    """Return the model that `name` means: `load_model` without the ensembles."""
     registry = PredictionModelRegistry(None if home is None else Path(home) / "models")
     model = Model(resolve(name, registry, timeframe), registry)
     if timeframe is not None and model.slot.timeframe != timeframe:

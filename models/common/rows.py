@@ -13,7 +13,7 @@ from models.common.errors import FeatureError
 _SHOWN = 8
 
 
-def to_matrix(features: Any, names: Sequence[str]) -> NDArray[np.float32]:
+def to_matrix(features: Any, names: Sequence[str], *, ordered: bool = True) -> NDArray[np.float32]:
     """Return the columns `names` of `features` as float32 [N, F].
 
     Parameters
@@ -23,16 +23,18 @@ def to_matrix(features: Any, names: Sequence[str]) -> NDArray[np.float32]:
         are ignored. An array, [N, F] or [F], must have exactly the columns, in order.
     names : sequence of str
         The model's columns, in order.
+    ordered : bool
+        Whether a frame or series must have them in that order. A frame in another order was made
+        for another model, and is refused; an ensemble's frame serves several.
 
     Raises
     ------
     FeatureError
-        When columns are missing, twice there, in another order (in a frame or series, where order
-        means something) or not numbers.
+        When columns are missing, there twice, in another order or not numbers.
     """
     try:
         with np.errstate(over="ignore"):  # becomes infinity, which the runner refuses by name
-            matrix = _select(features, list(names))
+            matrix = _select(features, list(names), ordered)
     except (TypeError, ValueError) as error:
         if isinstance(error, FeatureError):
             raise
@@ -58,7 +60,7 @@ def _is_labelled(features: Any) -> bool:
     return hasattr(features, "iloc") and hasattr(features, "to_numpy")
 
 
-def _select(features: Any, names: list[str]) -> NDArray[np.float32]:
+def _select(features: Any, names: list[str], ordered: bool) -> NDArray[np.float32]:
     if isinstance(features, Mapping):
         _check_present(features, names)
         return np.array([features[name] for name in names], dtype=np.float32).T
@@ -67,26 +69,31 @@ def _select(features: Any, names: list[str]) -> NDArray[np.float32]:
     axis = 1 if hasattr(features, "columns") else 0
     labels = features.axes[axis].tolist()
     if labels != names:
-        features = features.take(_positions(labels, names), axis=axis)
+        positions = _positions(labels, names)
+        if ordered:
+            _check_order(positions, names)
+        features = features.take(positions, axis=axis)
     return features.to_numpy(dtype=np.float32)  # type: ignore[no-any-return]
 
 
 def _positions(labels: list[str], names: list[str]) -> list[int]:
-    """Return where `names` stand in `labels`, all being there once and in order."""
+    """Return where `names` stand in `labels`, all being there once each."""
     _check_present(labels, names)
     at = {label: position for position, label in enumerate(labels)}
     if len(at) < len(labels):
         twice = [name for name in names if labels.count(name) > 1]
         if twice:
             raise FeatureError(f"columns there more than once: {_listing(twice)}")
-    positions = [at[name] for name in names]
+    return [at[name] for name in names]
+
+
+def _check_order(positions: list[int], names: list[str]) -> None:
     for i in range(1, len(positions)):
         if positions[i] < positions[i - 1]:
             raise FeatureError(
                 f"columns are in another order than the model's: {names[i]} comes before "
                 f"{names[i - 1]}; ask for model.features, or reorder with frame[model.features]"
             )
-    return positions
 
 
 def _check_present(labels: Mapping[str, Any] | list[str], names: list[str]) -> None:
