@@ -1,0 +1,1 @@
+"""ACT: strategies, which turn features and models into signals."""
