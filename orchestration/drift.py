@@ -9,16 +9,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ml_pipeline.skill import hac_z
+from ml_pipeline.hac import MIN_TIMES
+from ml_pipeline.skill import MeanEstimate, hac_mean, judging_lag
 
 Floats = NDArray[np.float64]
 
 OK, WARN, DRIFT, HARM, LEARNING = "OK", "WARN", "DRIFT", "HARM", "LEARNING"
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
-# A window counts when at least this share of its bars is there, and this many of them.
+# A window counts when at least this share of its bars is there.
 _FULL = 0.8
-_LEAST_BARS = 30
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,12 @@ class DriftVerdict:
 
 
 def assess(
-    track: Track, step_ms: int, horizon_bars: int, rules: Rules | None = None
+    track: Track,
+    step_ms: int,
+    horizon_bars: int,
+    rules: Rules | None = None,
+    *,
+    baseline: bool = False,
 ) -> DriftVerdict:
     """Judge the champion of one slot by its ledger.
 
@@ -121,19 +126,24 @@ def assess(
     step_ms
         Length of a bar in milliseconds.
     horizon_bars
-        Bars until an outcome is known; standard errors use a lag of twice that.
+        Bars until an outcome is known; standard errors use a lag of at least twice that.
     rules
         Thresholds.
+    baseline
+        Whether the champion is the baseline itself: it has no skill to lose and is always OK.
 
     Returns
     -------
     DriftVerdict
         ``z_drop(w) = (ref - live_w) / sqrt(HAC(live_w) + HAC(ref))`` where ``ref`` is the ledger
         before the window and at least `Rules.reference_days` long;
-        ``z_skill(w) = mean(gain)_w / sqrt(HAC(gain)_w)``.
+        ``z_skill(w) = mean(gain)_w / sqrt(HAC(gain)_w)``. Both are corrected for short windows as
+        in `ml_pipeline.hac`.
     """
     rules = rules or Rules()
     figures = _figures(track, step_ms, horizon_bars, rules)
+    if baseline:
+        return DriftVerdict(OK, (), "the baseline serves: it has no skill to lose", figures)
     fired = _fired(figures, rules)
     status = _status(fired, figures["days"], rules)
     return DriftVerdict(status, fired, _sentence(status, fired, figures, rules), figures)
@@ -142,65 +152,64 @@ def assess(
 def _figures(track: Track, step_ms: int, horizon: int, rules: Rules) -> dict[str, Any]:
     end = int(track.ts[-1]) + step_ms if len(track) else 0
     days = (end - int(track.ts[0])) / DAY_MS if len(track) else 0.0
-    lag = 2 * horizon
     found: dict[str, Any] = {"bars": len(track), "days": round(days, 3)}
-    for name, hours in (
-        ("drop", rules.drop_hours),
-        ("sudden", rules.sudden_hours),
-        ("fade", rules.fade_days * 24),
-        ("harm", rules.harm_hours),
-    ):
+
+    def window(hours: float) -> tuple[Track | None, Track | None]:
+        """Return the last `hours` and the ledger before them, None where it is not full."""
         since = end - hours * HOUR_MS
-        live, ref = track.part(since), track.part(-math.inf, since)
-        full = _full(live, hours * HOUR_MS, step_ms)
-        found[f"{name}_z_skill"] = _z(live.gain, lag) if full else None
-        if name == "fade":
-            known = _full(ref, rules.reference_days * DAY_MS, step_ms)
-            found["proven_z"] = _z(ref.gain, lag) if known else None
-        elif name in ("drop", "sudden"):
-            usable = full and _full(ref, rules.reference_days * DAY_MS, step_ms)
-            found |= _drop(name, live, ref, lag) if usable else _no_drop(name)
+        live, before = track.part(since), track.part(-math.inf, since)
+        return (
+            live if _full(live, hours * HOUR_MS, step_ms, horizon) else None,
+            before if _full(before, rules.reference_days * DAY_MS, step_ms, horizon) else None,
+        )
+
+    live, _ = window(rules.harm_hours)
+    found["harm_z_skill"] = _z_skill(live, horizon)
+    live, before = window(rules.fade_days * 24)
+    found["fade_z_skill"] = _z_skill(live, horizon)
+    found["proven_z"] = _z_skill(before, horizon)
+    for name, hours in (("drop", rules.drop_hours), ("sudden", rules.sudden_hours)):
+        live, before = window(hours)
+        found[f"{name}_z_skill"] = _z_skill(live, horizon)
+        found |= {f"{name}_{part}": value for part, value in _drop(live, before, horizon).items()}
     return found
 
 
-def _full(part: Track, window_ms: float, step_ms: int) -> bool:
-    return len(part) >= max(_LEAST_BARS, _FULL * window_ms / step_ms)
+def _full(part: Track, window_ms: float, step_ms: int, horizon: int) -> bool:
+    """Return whether a window holds enough bars to be judged as a whole."""
+    least = max(_FULL * window_ms / step_ms, 2 * judging_lag(horizon, len(part)), MIN_TIMES)
+    return len(part) >= least
 
 
-def _z(values: Floats, lag: int) -> float:
-    """Return the HAC z of a mean; 0 where nothing varies, as when the baseline is champion."""
-    return float(hac_z(values, lag)) if np.ptp(values) > 0 else 0.0
+def _mean(values: Floats, horizon: int) -> MeanEstimate:
+    return hac_mean(values, judging_lag(horizon, len(values)), horizon)
 
 
-def _drop(name: str, live: Track, ref: Track, lag: int) -> dict[str, float | None]:
-    reference, now = float(ref.score.mean()), float(live.score.mean())
-    # The live part of the error goes through hac_z, which knows what few independent bars are
-    # worth; the reference's own error then widens it.
-    alone = _z(reference - live.score, lag)
-    live_error, ref_error = _error(live.score, lag), _error(ref.score, lag)
-    share = live_error / (live_error + ref_error) if live_error > 0 else 0.0
+def _z_skill(part: Track | None, horizon: int) -> float | None:
+    return None if part is None else _mean(part.gain, horizon).z
+
+
+def _drop(live: Track | None, before: Track | None, horizon: int) -> dict[str, float | None]:
+    """Return reference, live score, their difference with its z, and the reference's skill."""
+    if live is None or before is None:
+        return dict.fromkeys(("reference", "live", "size", "z", "reference_skill"))
+    reference, now = _mean(before.score, horizon), _mean(live.score, horizon)
+    size = reference.mean - now.mean
+    # Windows do not overlap: variances add. The live one knows less, so its freedom counts.
+    drop = MeanEstimate(
+        mean=size,
+        se=math.hypot(reference.se, now.se),
+        dof=now.dof,
+        times=now.times,
+        effective_n=now.effective_n,
+    )
     return {
-        f"{name}_reference": reference,
-        f"{name}_live": now,
-        f"{name}_size": reference - now,
-        f"{name}_z": alone * math.sqrt(share),
-        f"{name}_reference_skill": reference - float(ref.plain.mean()),
+        "reference": reference.mean,
+        "live": now.mean,
+        "size": size,
+        "z": drop.z,
+        "reference_skill": reference.mean - float(before.plain.mean()),
     }
-
-
-def _no_drop(name: str) -> dict[str, float | None]:
-    parts = ("reference", "live", "size", "z", "reference_skill")
-    return dict.fromkeys([f"{name}_{part}" for part in parts])
-
-
-def _error(values: Floats, lag: int) -> float:
-    """Return the squared HAC standard error of a mean (Bartlett weights; Newey & West 1987)."""
-    d = values - values.mean()
-    lag = min(lag, len(d) - 1)
-    total = float(d @ d)
-    for k in range(1, lag + 1):
-        total += 2 * (1 - k / (lag + 1)) * float(d[k:] @ d[:-k])
-    return max(total, 0.0) / len(d) ** 2
 
 
 def _fired(figures: dict[str, Any], rules: Rules) -> tuple[str, ...]:

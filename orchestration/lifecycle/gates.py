@@ -28,7 +28,7 @@ class Contender:
         Paired z against the champion in service on rows that neither has seen; None if there are
         none, or it is the champion.
     metrics
-        Other figures on the same rows; ``ece``, ``rate`` and ``coverage`` are looked at here.
+        Other figures on the same rows; ``ece``, ``base_rate`` and ``coverage`` are looked at here.
     faults
         What its integrity check found; empty for a sound version.
     """
@@ -84,7 +84,7 @@ class Incumbent:
 
     @property
     def fallen(self) -> str:
-        """Why it can no longer serve; empty if it can. (A baseline has no skill to lose.)"""
+        """Why it can no longer serve; empty if it can; a baseline has no skill to lose."""
         if self.broken:
             return f"its bundle is broken ({self.broken})"
         if self.drift in DRIFTED and not self.baseline:
@@ -126,7 +126,7 @@ def miscalibrated(contender: Contender, gates: Gates) -> list[str]:
 def ece_limit(contender: Contender, gates: Gates) -> float:
     """Return the calibration error allowed for as many independent rows as there were."""
     rows = max(contender.effective_n, 1.0)
-    rate = contender.metrics.get("rate")
+    rate = contender.metrics.get("base_rate")
     spread = 0.25 if rate is None else rate * (1 - rate)
     scale = math.sqrt(ECE_BINS * spread / rows)
     chance = math.sqrt(2 / math.pi) + Z_ONE_SIDED * math.sqrt((1 - 2 / math.pi) / ECE_BINS)

@@ -42,7 +42,7 @@ def learner(day: int, status: str = "candidate", recipe: str = "xgboost", **figu
         status,
         n=8000,
         effective_n=900.0,
-        metrics={"ece": 0.01, "rate": 0.5},
+        metrics={"ece": 0.01, "base_rate": 0.5},
         **(verdict | figures),
     )
 
@@ -199,7 +199,7 @@ def test_a_broken_bundle_steps_down_even_if_it_is_a_baseline() -> None:
 def test_a_calibrated_forecast_passes_the_limit_in_about_95_of_100_cases() -> None:
     rng = np.random.default_rng(7)
     rows = 400
-    limit = ece_limit(replace(learner(1), effective_n=rows, metrics={"rate": 0.2}), GATES)
+    limit = ece_limit(replace(learner(1), effective_n=rows, metrics={"base_rate": 0.2}), GATES)
     p = np.full((500, rows), 0.2)
     p += rng.uniform(-0.02, 0.02, p.shape)
     y = rng.uniform(size=p.shape) < p
@@ -219,7 +219,7 @@ def test_calibration_limits_widen_with_few_rows_and_end_at_the_gates() -> None:
 
 def test_miscalibration_blocks_promotion_and_refresh() -> None:
     old = learner(1, "champion")
-    off = replace(learner(2), metrics={"ece": 0.3, "rate": 0.5})
+    off = replace(learner(2), metrics={"ece": 0.3, "base_rate": 0.5})
     assert decide(SLOT, [old, base(2), off], incumbent(old), GATES).action == "keep"
     other = replace(off, recipe="ridge")
     assert decide(SLOT, [old, base(2), other], incumbent(old), GATES).action == "keep"

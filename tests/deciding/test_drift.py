@@ -1,0 +1,101 @@
+"""Drift: sound models are left alone, lost skill is found, and each rule has its own window."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+
+import numpy as np
+import pytest
+
+from orchestration.drift import DAY_MS, Rules, Track, assess
+from orchestration.settings import DriftRules
+
+STEP = 5 * 60_000  # 5m bars keep the series short
+BARS_A_DAY = DAY_MS // STEP
+HORIZON = 5
+
+
+def track(seed: int, accuracy: list[float], days: float = 1.0) -> Track:
+    """Hits of overlapping 5-bar labels of three symbols, `days` days at each accuracy in turn."""
+    rng = np.random.default_rng(seed)
+    p = np.repeat(accuracy, int(days * BARS_A_DAY))
+    noise = rng.normal(size=(len(p) + HORIZON - 1, 3))
+    together = sum(noise[i : i + len(p)] for i in range(HORIZON)) / np.sqrt(HORIZON)
+    hits = (together < _quantile(p)[:, None]).mean(axis=1)
+    ts = np.arange(len(p), dtype=np.int64) * STEP
+    return Track(ts=ts, gain=hits - 0.5, score=hits, plain=np.full(len(p), 0.5))
+
+
+def _quantile(p: np.ndarray) -> np.ndarray:
+    from scipy.special import ndtri
+
+    return np.asarray(ndtri(p))
+
+
+def test_the_rules_defaults_are_those_of_the_settings() -> None:
+    assert asdict(Rules()) == DriftRules().model_dump()
+
+
+def test_a_short_ledger_is_learning_and_an_empty_one_too() -> None:
+    nothing = np.array([])
+    empty = assess(Track(np.array([], np.int64), nothing, nothing, nothing), STEP, HORIZON)
+    assert (empty.status, empty.figures["bars"]) == ("LEARNING", 0)
+    few = assess(track(1, [0.55], days=0.5), STEP, HORIZON)
+    assert few.status == "LEARNING"
+    assert few.figures["harm_z_skill"] is None
+    assert few.sentence == "0.5 of 7 days of outcomes: too early to tell"
+
+
+def test_sound_models_are_seldom_flagged() -> None:
+    said = [assess(track(seed, [0.55] * 21), STEP, HORIZON).status for seed in range(200)]
+    assert sum(status in ("DRIFT", "HARM") for status in said) <= 4
+    assert said.count("OK") > 150
+
+
+def test_a_total_loss_of_skill_is_found_within_a_week() -> None:
+    found = 0
+    for seed in range(60):
+        whole = track(seed, [0.56] * 14 + [0.5] * 7)
+        daily = [assess(whole.part(0, day * DAY_MS), STEP, HORIZON).status for day in range(15, 22)]
+        found += any(status in ("DRIFT", "HARM") for status in daily)
+    assert found >= 54
+
+
+def test_harm_is_seen_within_a_day_even_on_a_young_ledger() -> None:
+    bad = assess(track(3, [0.40], days=1.5), STEP, HORIZON)
+    assert (bad.status, bad.rules[0]) == ("HARM", "harm")
+    assert bad.sentence.startswith("worse than the baseline over 24 h, z -")
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "rule"),
+    [
+        ([0.62] * 11 + [0.53] * 3, "A"),
+        ([0.54] * 14 + [0.5] * 7, "B"),
+        ([0.66] * 13 + [0.5], "C"),
+    ],
+)
+def test_each_rule_fires_on_what_it_is_for(accuracy: list[float], rule: str) -> None:
+    fired = [assess(track(seed, accuracy), STEP, HORIZON).rules for seed in range(20)]
+    assert sum(rule in rules for rules in fired) >= 10
+
+
+def test_a_drop_counts_only_if_it_is_large_enough_to_matter() -> None:
+    sunk = track(5, [0.70] * 11 + [0.62] * 3)
+    assert "A" not in assess(sunk, STEP, HORIZON).rules  # half the reference skill is .1
+    eager = replace(Rules(), drop_share=0.0, drop_z=2.0)
+    assert "A" in assess(sunk, STEP, HORIZON, eager).rules
+
+
+def test_a_baseline_in_service_never_drifts() -> None:
+    base = track(2, [0.5] * 21)
+    itself = replace(base, gain=np.zeros(len(base)), score=base.plain)
+    verdict = assess(itself, STEP, HORIZON, baseline=True)
+    assert (verdict.status, verdict.rules) == ("OK", ())
+    assert verdict.sentence == "the baseline serves: it has no skill to lose"
+
+
+def test_little_skill_is_a_warning() -> None:
+    verdict = assess(track(8, [0.5] * 15), STEP, HORIZON)
+    assert verdict.status in ("WARN", "OK")
+    assert set(verdict.row) >= {"status", "rules", "sentence", "drop_z_skill", "days"}
