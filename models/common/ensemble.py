@@ -15,11 +15,11 @@ from models.common.blending import METHODS, blend_heads, blend_raw, count_votes
 from models.common.errors import EnsembleError, ModelError
 from models.common.files import replace_file
 from models.common.heads import Answer
-from models.common.model import Model, open_model
+from models.common.model import Model, matrix_for, open_model
 from models.common.names import is_standing_name
 from models.common.registry import ENSEMBLES, models_folder
 from models.common.risk_score import RiskScore
-from models.common.rows import close_in, to_matrix
+from models.common.rows import close_in
 from models.common.runner import check_close
 from models.common.slot import check_word
 
@@ -134,10 +134,10 @@ class EnsemblePredictor(BaseModel):
 
         Returns
         -------
-        dict
-            The kind's answer with ``missing`` (names of members left out) and, where members vote,
-            ``votes`` (how many would answer what, one row only). Risk comes as ``risk`` and
-            ``event_probability``. For members of several kinds, such an answer by kind.
+        dict or RiskScore
+            The kind's answer with ``missing`` (names of members left out) and, where members vote
+            on one row, ``votes`` (how many would answer what). For members of several kinds, such
+            an answer by kind.
 
         Raises
         ------
@@ -156,23 +156,19 @@ class EnsemblePredictor(BaseModel):
         answers = {kind: self._blend(kind, names, rows, price) for kind, names in groups.items()}
         missing = list(self.missing)
         if len(answers) == 1:
-            return {**next(iter(answers.values())), "missing": missing}
+            return _with(next(iter(answers.values())), missing=missing)
         return {**answers, "missing": missing}
 
-    def _blend(self, kind: str, names: list[str], rows: Any, close: Any) -> dict[str, Any]:
+    def _blend(self, kind: str, names: list[str], rows: Any, close: Any) -> Answer:
         bundles = [self._members[name].bundle for name in names]
-        matrices = [to_matrix(rows, bundle.schema.names, ordered=False) for bundle in bundles]
-        members = zip(bundles, matrices, strict=True)
-        raws = np.stack([bundle.runner.run(x).astype(np.float64) for bundle, x in members])
+        raws = np.stack([b.runner.forecast(matrix_for(b, rows, ordered=False)) for b in bundles])
         weights = self._shares(kind, names)
         raw = blend_raw(kind, self._method, raws, weights)
         head = blend_heads([bundle.head for bundle in bundles], weights)
         answer = head.decode(raw, None if close is None else check_close(close, len(raw)))
-        if isinstance(answer, RiskScore):
-            answer = {"risk": float(answer), "event_probability": answer.event_probability}
         if self._method == "voting" and len(raw) == 1:
-            answer["votes"] = count_votes(kind, raws)
-        return dict(answer)
+            return _with(answer, votes=count_votes(kind, raws))
+        return answer
 
     def _shares(self, kind: str, names: list[str]) -> NDArray[np.float64]:
         """Return the weights of `names`, scaled up for members of the kind that are missing."""
@@ -216,6 +212,12 @@ class EnsemblePredictor(BaseModel):
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise EnsembleError(f"{path} is no ensemble's configuration: {error!r}") from error
         return cls(models, weights, method, home=home, name=name)
+
+
+def _with(answer: Answer, **more: Any) -> Answer:
+    if isinstance(answer, RiskScore):
+        return RiskScore(**answer.as_dict(), **more)
+    return {**answer, **more}
 
 
 def config_path(name: str, home: str | Path | None = None) -> Path:

@@ -248,11 +248,16 @@ def make_head(kind: str, params: Mapping[str, Any]) -> Head:
     if kind not in HEADS:
         raise HeadError(f"no head for kind {kind!r}; there are heads for {', '.join(HEADS)}")
     head = HEADS[kind]
-    names = [field.name for field in fields(head)]  # type: ignore[arg-type]
-    missing = [name for name in names if name not in params]
+    wanted = {field.name: field.type for field in fields(head)}  # type: ignore[arg-type]
+    missing = [name for name in wanted if name not in params]
     if missing:
         raise HeadError(f"head of {kind} lacks {', '.join(missing)}")
-    return head(**{name: _number(name, params[name]) for name in names})
+    return head(
+        **{
+            name: _number(name, params[name]) if form == "float" else _table(name, params[name])
+            for name, form in wanted.items()
+        }
+    )
 
 
 def decode(
@@ -263,14 +268,22 @@ def decode(
     return make_head(kind, params).decode(np.asarray(raw, dtype=np.float64), prices)
 
 
-def _number(name: str, value: object) -> float | Floats:
+def _number(name: str, value: object) -> float:
+    return float(_finite(name, value, 0, "one finite number"))
+
+
+def _table(name: str, value: object) -> Floats:
+    return _finite(name, value, 1, "a list of finite numbers")
+
+
+def _finite(name: str, value: object, dimensions: int, form: str) -> Floats:
     try:
-        number = np.asarray(value, dtype=np.float64)
+        numbers = np.asarray(value, dtype=np.float64)
     except (TypeError, ValueError):
-        raise HeadError(f"{name} holds something other than numbers") from None
-    if number.ndim > 1 or not np.isfinite(number).all():
-        raise HeadError(f"{name} must be finite numbers, one or a list")
-    return number if number.ndim else float(number)
+        raise HeadError(f"{name} must be {form}") from None
+    if numbers.ndim != dimensions or not np.isfinite(numbers).all():
+        raise HeadError(f"{name} must be {form}")
+    return numbers
 
 
 def _check_finite(raw: Floats) -> None:

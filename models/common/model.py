@@ -100,13 +100,13 @@ class Model(BaseModel):
             When the graph's output cannot be this kind's.
         """
         bundle = self._current()
-        matrix = _matrix(bundle, features)
+        matrix = matrix_for(bundle, features)
         return bundle.runner.answer(matrix, close_in(features) if close is None else close)
 
     def raw(self, features: Any) -> NDArray[np.float32]:
         """Return the graph's raw output [N, K] for the rows of `features`."""
         bundle = self._current()
-        return bundle.runner.run(_matrix(bundle, features))
+        return bundle.runner.run(matrix_for(bundle, features))
 
     def __repr__(self) -> str:
         return f"<Model {self._bundle.key}>"
@@ -150,11 +150,12 @@ def open_model(name: str, *, home: str | Path | None = None, timeframe: str | No
     return model
 
 
-def _matrix(bundle: Bundle, features: Any) -> NDArray[np.float32]:
+def matrix_for(bundle: Bundle, features: Any, *, ordered: bool = True) -> NDArray[np.float32]:
+    """Return what the graph of `bundle` reads of `features`; see `models.common.rows.to_matrix`."""
     timeframe = timeframe_of(features)
     if timeframe is not None and timeframe != bundle.slot.timeframe:
         raise FeatureError(
             f"features are of {timeframe} bars, {bundle.key} reads {bundle.slot.timeframe} bars; "
             f"ask get_features for {bundle.slot.timeframe!r}"
         )
-    return to_matrix(features, bundle.schema.names)
+    return to_matrix(features, bundle.schema.names, ordered=ordered)

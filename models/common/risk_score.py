@@ -2,28 +2,45 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 
 class RiskScore(float):
     """Risk of one moment, 0 (calmest of the training weeks) to 100 (wildest).
 
-    A number, so that ``risk < 60`` reads as it should; `event_probability` is the calibrated
-    probability that it is ranked by. Both can be had by item too: ``score["risk"]``.
+    A number, so that ``risk < 60`` reads as it should. What other kinds answer as a dict can be
+    had by item: ``score["risk"]``, ``score["event_probability"]``.
+
+    Parameters
+    ----------
+    risk : float
+        Rank of the probability among training probabilities, 0 to 100.
+    event_probability : float
+        Calibrated probability of a large excursion, 0 to 1.
+    **more
+        Further items, such as an ensemble's ``missing``.
     """
 
     event_probability: float
+    _items: dict[str, Any]
 
-    def __new__(cls, risk: float, event_probability: float) -> RiskScore:
+    def __new__(cls, risk: float, event_probability: float, **more: Any) -> RiskScore:
         """Return `risk` with the probability it was ranked by."""
         score = super().__new__(cls, risk)
         score.event_probability = event_probability
+        score._items = {"risk": float(risk), "event_probability": event_probability, **more}
         return score
 
-    def __getitem__(self, name: str) -> float:
-        if name == "risk":
-            return float(self)
-        if name == "event_probability":
-            return self.event_probability
-        raise KeyError(f"{name!r}: a risk score has 'risk' and 'event_probability'")
+    def __getitem__(self, name: str) -> Any:
+        return self._items[name]
 
-    def __getnewargs__(self) -> tuple[float, float]:  # type: ignore[override]
-        return float(self), self.event_probability
+    def as_dict(self) -> dict[str, Any]:
+        """Return every item by name."""
+        return dict(self._items)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restore, (self._items,)
+
+
+def _restore(items: dict[str, Any]) -> RiskScore:
+    return RiskScore(**items)

@@ -118,6 +118,18 @@ class OnnxRunner:
             )
         return raw  # type: ignore[no-any-return]
 
+    def forecast(self, features: ArrayLike) -> NDArray[np.float64]:
+        """Return what `run` does in double precision, refused if it cannot be this kind's output.
+
+        Raises
+        ------
+        FeatureError, PredictionError
+            As `run`, and where a probability is none or a number not finite.
+        """
+        raw = self.run(features).astype(np.float64)
+        self.head.check(raw)
+        return raw
+
     def answer(self, features: ArrayLike, close: ArrayLike | None = None) -> Answer:
         """Return the kind's answer for `features` [N, F]: scalars for one row, else arrays of N.
 
@@ -135,8 +147,7 @@ class OnnxRunner:
         PredictionError
             When the graph fails or its output cannot be this kind's.
         """
-        raw = self.run(features).astype(np.float64)
-        self.head.check(raw)
+        raw = self.forecast(features)
         return self.head.decode(raw, None if close is None else check_close(close, len(raw)))
 
     def predict(self, features: ArrayLike, close: ArrayLike | None = None) -> Prediction:
