@@ -20,7 +20,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from market.errors import BadCandles
-from market.timeframes import Instant, instant_ms, timeframe_ms, utc
+from market.gaps import Gap, Millis, find_gaps, flat_runs
+from market.timeframes import Instant, instant_ms, timeframe_ms
 
 COLUMNS = ("open", "high", "low", "close", "volume")
 _NAT = np.iinfo(np.int64).min
@@ -28,24 +29,6 @@ _NAT = np.iinfo(np.int64).min
 _EPOCH_MS = (10**11, 10**14)
 
 Mask = npt.NDArray[np.bool_]
-Millis = npt.NDArray[np.int64]
-
-
-@dataclass(frozen=True)
-class Gap:
-    """A run of bars that should be there and are not.
-
-    Parameters
-    ----------
-    start, end : pandas.Timestamp
-        Open of the first missing bar; open of the next bar that is there (exclusive end).
-    bars : int
-        How many are missing.
-    """
-
-    start: pd.Timestamp
-    end: pd.Timestamp
-    bars: int
 
 
 @dataclass(frozen=True)
@@ -220,8 +203,7 @@ def repair(
     first, same = _first_of_each(times[order], values[order])
     kept = order[first]
     gaps = find_gaps(times[kept], step)
-    kept_candles = candle_frame(times[kept], values[kept])
-    flat_bars, longest_flat = flat_runs(kept_candles)
+    flat_bars, longest_flat = flat_runs(values[kept])
     report = RepairReport(
         rows_in=len(frame),
         rows_out=len(kept),
@@ -234,47 +216,7 @@ def repair(
         flat_bars=flat_bars,
         longest_flat=longest_flat,
     )
-    return kept_candles, report
-
-
-def find_gaps(
-    times: Millis, step: int, start: int | None = None, end: int | None = None
-) -> tuple[Gap, ...]:
-    """Return the runs of missing bars between strictly increasing open times.
-
-    Parameters
-    ----------
-    times : int64 [n]
-        Open times in epoch milliseconds, multiples of `step`.
-    step : int
-        Bar length in milliseconds.
-    start, end : int, optional
-        Look from this open time on and up to this one (exclusive), multiples of `step`.
-        By default from the first to the last bar.
-    """
-    edges = [times]
-    if start is not None:
-        edges.insert(0, np.array([start - step], dtype=np.int64))
-    if end is not None:
-        edges.append(np.array([end], dtype=np.int64))
-    marks = np.concatenate(edges)
-    holes = np.flatnonzero(np.diff(marks) > step)
-    return tuple(
-        Gap(
-            start=utc(int(marks[i]) + step),
-            end=utc(int(marks[i + 1])),
-            bars=int((marks[i + 1] - marks[i]) // step) - 1,
-        )
-        for i in holes
-    )
-
-
-def flat_runs(candles: pd.DataFrame) -> tuple[int, int]:
-    """Return how many bars have four equal prices, and the length of the longest run of them."""
-    prices = candles.to_numpy(np.float64)[:, :4]
-    flat = (prices == prices[:, :1]).all(axis=1)
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], flat, [False]]).astype(np.int8)))
-    return int(flat.sum()), int((edges[1::2] - edges[::2]).max(initial=0))
+    return candle_frame(times[kept], values[kept]), report
 
 
 def candle_frame(times: Millis, values: npt.NDArray[np.float64]) -> pd.DataFrame:

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
 import ccxt
@@ -34,6 +34,7 @@ URL_VARIABLE = "TIDEWHEEL_EXCHANGE_URL"
 _TRANSIENT = (RateLimited, SourceTimeout, SourceDown, BadAnswer)
 _HOUR_MS = 3_600_000
 Row = list[float | None]
+T = TypeVar("T")
 
 
 class ExchangeSource:
@@ -85,7 +86,9 @@ class ExchangeSource:
         if exchange_id not in ccxt.exchanges:
             raise BadSpec(f"ccxt knows no exchange {exchange_id!r}; try binance, kraken or okx")
         self.name = f"exchange-{exchange_id}"
-        self._exchange: Any = getattr(ccxt, exchange_id)({"timeout": int(timeout_s * 1000)})
+        self._exchange: Any = getattr(ccxt, exchange_id)(
+            {"timeout": int(timeout_s * 1000), "enableLastJsonResponse": True}
+        )
         if not self._exchange.has["fetchOHLCV"]:
             raise BadSpec(f"{exchange_id} offers no candles; choose another exchange")
         if exchange_id == "binance":  # its futures have exchanges of their own
@@ -151,15 +154,26 @@ class ExchangeSource:
                 low += limit * step
 
     def _page(self, market: str, timeframe: str, since: int, limit: int) -> list[Row]:
-        answer = self._ask("fetch_ohlcv", market, timeframe, since, limit)
-        if not all(isinstance(row, list) and len(row) >= 6 and row[0] for row in answer):
-            raise BadAnswer(f"{self.name} sent candles of {market} without time or price")
-        return [row[:6] for row in answer]
+        def ask() -> list[Row]:
+            rows = self._exchange.fetch_ohlcv(market, timeframe, since, limit)
+            # ccxt makes an empty list of anything it cannot read, even of an error page.
+            if not rows and not _could_be_empty(self._exchange.last_json_response):
+                raise BadAnswer(f"{self.name} sent something that is not candles of {market}")
+            return [row[:6] for row in rows]
+
+        return self._ask(ask)
 
     def _market(self, symbol: str) -> str:
         """Return ccxt's name for the symbol: the spot market, or the perpetual one."""
+
+        def ask() -> dict[str, object]:
+            markets: dict[str, object] = self._exchange.load_markets()
+            if not markets:
+                raise BadAnswer(f"{self.name} sent something that is not a list of markets")
+            return markets
+
         base, quote = symbol.split("-")
-        listed = self._ask("load_markets")
+        listed = self._ask(ask)
         for name in (f"{base}/{quote}", f"{base}/{quote}:{quote}"):
             if name in listed:
                 return name
@@ -170,14 +184,14 @@ class ExchangeSource:
         now = self._clock()
         if end < now - _HOUR_MS or not self._exchange.has["fetchTime"]:
             return now
-        return min(now, int(self._ask("fetch_time")))
+        return min(now, self._ask(lambda: int(self._exchange.fetch_time())))
 
-    def _ask(self, method: str, *arguments: object) -> Any:
+    def _ask(self, request: Callable[[], T]) -> T:
         """Call ccxt until it answers or is out of tries."""
 
-        def once() -> Any:
+        def once() -> T:
             with self._lock, _translated(self.name, self._exchange):
-                return getattr(self._exchange, method)(*arguments)
+                return request()
 
         return self._retrying(once)
 
@@ -216,6 +230,19 @@ def _translated(name: str, exchange: Any) -> Iterator[None]:
     except (TypeError, ValueError, KeyError, IndexError, AttributeError) as error:
         # ccxt takes answers apart without looking: what is not candles breaks somewhere inside it.
         raise BadAnswer(f"{name} sent something that is not candles: {error!r}") from error
+
+
+def _could_be_empty(answer: Any) -> bool:
+    """Whether this JSON may mean "no candles": there is an empty list or a null where rows belong.
+
+    A list of rows is none either when ccxt left them out because they are older than asked for.
+    """
+    if isinstance(answer, dict):
+        return any(value is None or _could_be_empty(value) for value in answer.values())
+    if isinstance(answer, list) and answer:
+        row = answer[0]
+        return isinstance(row, list) and len(row) >= 6 and str(row[0]).isdigit()
+    return isinstance(answer, list) and not answer
 
 
 def _retry_after(exchange: Any) -> float:

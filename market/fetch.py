@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 
-from market.candles import RepairReport, empty_candles, find_gaps, flat_runs, open_ms, repair
+from market.candles import RepairReport, empty_candles, open_ms, repair
 from market.errors import NoCandles
+from market.gaps import find_gaps, flat_runs
 from market.source import CandleSource
 from market.store import CandleStore
 from market.symbols import parse_symbol
@@ -92,7 +93,7 @@ def update(
             + (reason or f"{source.name} answered with none; choose another window")
         )
     gaps = find_gaps(open_ms(stored), step, low, high)
-    flat_bars, longest_flat = flat_runs(stored)
+    flat_bars, longest_flat = flat_runs(stored.to_numpy())
     return FetchResult(
         symbol=symbol,
         timeframe=timeframe,

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from market.candles import Millis, as_candles, open_ms, repair
+from market.candles import as_candles, open_ms, repair
 from market.errors import (
     BadAnswer,
     BadCandles,
@@ -22,6 +22,7 @@ from market.errors import (
     UnknownSymbol,
     UnsupportedTimeframe,
 )
+from market.gaps import Millis
 from market.resample import resample
 from market.symbols import parse_symbol
 from market.timeframes import Instant, instant_ms, parse_timeframe, timeframe_ms, utc

@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 import pandas as pd
 
-from market.candles import candle_frame
+from market.candles import candle_frame, empty_candles
 from market.errors import BadSpec, NoCandles, UnknownSymbol, UnsupportedTimeframe
 from market.resample import resample
 from market.simulation.bars import FIRST_BAR_DAY, minute_bars
@@ -16,6 +16,7 @@ from market.simulation.recipe import ASSETS, RANDOM_WALK, Recipe
 from market.symbols import parse_symbol
 from market.timeframes import DAY_MS, Instant, instant_ms, timeframe_ms, utc
 
+_OPENING = FIRST_BAR_DAY * DAY_MS
 _PRESETS = {"random-walk": RANDOM_WALK}
 _LIMITS = {
     "seed": (0, 2**32 - 1), "signal": (0, 5), "drift": (-5, 5), "clusters": (0, 3),
@@ -90,14 +91,16 @@ class SimulatedSource:
             raise UnsupportedTimeframe(
                 f"the simulated market has bars of whole minutes, not {timeframe}"
             )
-        low = -(-instant_ms(start) // step) * step
-        high = max(low, instant_ms(end) // step * step)
-        if low < FIRST_BAR_DAY * DAY_MS:
+        low = max(-(-instant_ms(start) // step) * step, _OPENING)
+        high = instant_ms(end) // step * step
+        if high <= _OPENING:
             raise NoCandles(
-                f"the simulated market opens at {utc(FIRST_BAR_DAY * DAY_MS):%Y-%m-%d}; "
-                f"{utc(low)} is before that"
+                f"the simulated market opens at {utc(_OPENING):%Y-%m-%d}, "
+                f"and {utc(high):%Y-%m-%d %H:%M} is not after that; choose a later window"
             )
-        first, last = low // DAY_MS, max(low, high - 1) // DAY_MS
+        if high <= low:
+            return empty_candles()
+        first, last = low // DAY_MS, (high - 1) // DAY_MS
         rows = minute_bars(self.recipe, symbol, asset, first, last)
         times = first * DAY_MS + 60_000 * np.arange(len(rows))
         asked = (times >= low) & (times < high)

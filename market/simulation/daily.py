@@ -20,7 +20,7 @@ VOL_COMMON = 0.8
 """Share of the variance of ln σ that all symbols share."""
 
 _SLOW_HALF_LIFE, _SLOW_STD = 5.0, 0.20  # days; of ln σ
-_JUMP = (6.0, 10.0)  # smallest jump, and what may come on top, in minutes' standard deviations
+_JUMP = (5.0, 8.0)  # smallest jump, and what may come on top, in minutes' standard deviations
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]

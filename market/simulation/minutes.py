@@ -22,7 +22,7 @@ from market.simulation.daily import (
 )
 from market.simulation.recipe import DIGESTION, Asset, Recipe, underreaction
 
-_FAST = ((20.0, 0.16), (180.0, 0.24))  # half-life in minutes and standard deviation, of ln σ
+_FAST = ((20.0, 0.25), (180.0, 0.28))  # half-life in minutes and standard deviation, of ln σ
 _WEEKEND = -0.25  # of ln σ, Saturdays and Sundays
 
 

@@ -79,7 +79,7 @@ class Recipe:
     drift: float = 0.0
     clusters: float = 1.0
     seasons: float = 1.0
-    tails: float = 5.0
+    tails: float = 8.0
     jumps: float = 0.3
     correlation: float = 0.7
     quiet: float = 0.001
@@ -110,8 +110,8 @@ def underreaction(signal: float) -> float:
 
         ρ² = θ²A / (θ²A + Σⱼ(1−θφʲ)²),   A = (1−φʰ)²/(1−φ²),   j = 0 … h−1,
 
-    which is a quadratic equation in θ. Signal 1 means .56 (θ = .34), 2 means .62 (.52) and
-    3 means .68 (.65).
+    which is a quadratic equation in θ. Signal 1 means .56 (θ = .33), 2 means .62 (.53) and
+    3 means .68 (.68).
 
     Parameters
     ----------
