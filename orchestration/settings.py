@@ -170,9 +170,11 @@ class Settings(BaseSettings):
         return self.mlflow_tracking_uri or f"sqlite:///{self.mlflow_dir / 'mlflow.db'}"
 
     @property
-    def artifact_root(self) -> str:
-        """Where MLflow keeps artifacts: an absolute folder or an object-store URL."""
-        return self.mlflow_artifacts or str(self.mlflow_dir / "artifacts")
+    def artifact_root(self) -> str | None:
+        """Where MLflow keeps artifacts; None leaves it to the MLflow server that is used."""
+        if self.mlflow_artifacts or self.tracking_uri.startswith("http"):
+            return self.mlflow_artifacts
+        return str(self.mlflow_dir / "artifacts")
 
     def as_dict(self) -> dict[str, Any]:
         """Return all settings as plain values fit for JSON, passwords masked."""
