@@ -5,6 +5,7 @@
     LifecycleError
     ├── ForbiddenTransition    a status may not follow another one
     ├── NoFooting              a slot has neither a champion nor a sound baseline
+    ├── ChampionMoved          the alias was moved by hand while a turn ran
     └── SyncRefused            a champion's bundle could not be put in service; the old one stays
 """
 # ruff: noqa: N818 - the names say what happened.
@@ -26,3 +27,7 @@ class NoFooting(LifecycleError):
 
 class SyncRefused(LifecycleError):
     """A champion's bundle could not be put in service; the one before keeps serving."""
+
+
+class ChampionMoved(LifecycleError):
+    """The alias was moved by hand while a turn ran; what was chosen by hand stays."""

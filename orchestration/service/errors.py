@@ -22,7 +22,7 @@ class TurnRunning(TurnError):
 
 
 class OtherParameters(TurnError, ValueError):
-    """This turn was begun with other parameters."""
+    """The turn was begun with other parameters."""
 
 
 class StaleCandles(TurnError):

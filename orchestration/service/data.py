@@ -1,0 +1,146 @@
+"""The data of a turn: its window, the columns it needs, candles and the panel."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import numpy as np
+import pandas as pd
+
+from features.program import FeatureProgram
+from market.candles import open_ms
+from market.fetch import FetchResult, update
+from market.timeframes import DAY_MS, bars_per_day, timeframe_ms, utc
+from ml_pipeline.panel import Panel, build_panel
+from ml_pipeline.recipes import RECIPES, panel_columns
+from ml_pipeline.splits import TurnSplit, turn_split
+from ml_pipeline.tasks import TASKS
+from models.common.errors import ModelError
+from orchestration.engine import in_service
+from orchestration.service.errors import StaleCandles
+from orchestration.service.refs import Dataset, Fetched, TurnRef
+from orchestration.service.resources import candles_of, registry_of, source_of, store_of
+
+_STALE_DAYS = 1.0
+
+
+def columns(turn: TurnRef) -> tuple[str, ...]:
+    """Return every feature this turn needs: of its recipes, baselines and versions in service."""
+    settings = turn.settings
+    needed = list(panel_columns(settings.timeframe, settings.kinds))
+    store, registry = store_of(settings), registry_of(settings)
+    for kind in settings.kinds:
+        slot = turn.slot(kind)
+        for model in in_service(store, slot):
+            try:
+                needed += registry.read(registry.folder(slot, model.version)).schema.names
+            except ModelError:  # the step that needs the bundle says so, and mends it
+                continue
+    return tuple(dict.fromkeys(needed))
+
+
+def start_ms(turn: TurnRef) -> int:
+    """Return the opening time of the first bar that the turn learns from."""
+    return turn.at_ms - int(turn.settings.days * DAY_MS)
+
+
+def warm_ms(turn: TurnRef) -> int:
+    """Return how much earlier candles must begin, so that features have settled."""
+    program = FeatureProgram(columns(turn))
+    return max(program.lookback, program.settle) * timeframe_ms(turn.settings.timeframe)
+
+
+def fetch_candles(turn: TurnRef, symbol: str) -> Fetched:
+    """Bring the stored candles of one symbol up to date.
+
+    Raises
+    ------
+    MarketError
+        The source or the candle store failed.
+    StaleCandles
+        The last candle is older than a day.
+    """
+    settings = turn.settings
+    result = update(
+        source_of(settings),
+        candles_of(settings),
+        symbol,
+        settings.timeframe,
+        utc(start_ms(turn) - warm_ms(turn)),
+        turn.at,
+    )
+    step = timeframe_ms(settings.timeframe)
+    last = int(result.last.timestamp() * 1000)
+    behind = (turn.at_ms - last) // step - 1
+    if behind > _STALE_DAYS * bars_per_day(settings.timeframe):
+        raise StaleCandles(
+            f"{symbol}: its last candle opened at {result.last.isoformat()}, {behind:,} bars before "
+            f"the turn at {turn.at.isoformat()}; ask {source_of(settings).name} for a later window, "
+            "or run the turn with an earlier --now"
+        )
+    return Fetched(
+        symbol=symbol,
+        rows_new=result.rows_new,
+        rows=result.rows,
+        first=result.first.isoformat(),
+        last=result.last.isoformat(),
+        report=result.report.as_dict(),
+        sentence=_sentence(result, behind),
+    )
+
+
+def _sentence(result: FetchResult, behind: int) -> str:
+    late = f", ends {behind} bars before the turn" if behind else ""
+    conflicts = f", {result.conflicts} came again with other values" if result.conflicts else ""
+    return f"{result.rows_new:,} new of {result.rows:,} bars{late}{conflicts}"
+
+
+def read_candles(turn: TurnRef, symbols: tuple[str, ...]) -> dict[str, pd.DataFrame]:
+    """Return the stored candles of the turn's window, look-back included."""
+    store, begin = candles_of(turn.settings), utc(start_ms(turn) - warm_ms(turn))
+    return {
+        symbol: store.read(symbol, turn.settings.timeframe, begin, turn.at) for symbol in symbols
+    }
+
+
+def make_panel(turn: TurnRef, symbols: tuple[str, ...]) -> Dataset:
+    """Build and save the panel of the symbols that could be fetched."""
+    names = columns(turn)
+    program = FeatureProgram(names)
+    candles = read_candles(turn, symbols)
+    whole = build_panel(candles, turn.settings.timeframe, names, program.run)
+    first = start_ms(turn)
+    panel = whole.rows(whole.ts >= first)
+    folder = panel.save(turn.folder / "panel")
+    inside = sum(int((open_ms(frame) >= first).sum()) for frame in candles.values())
+    dropped = inside - len(panel)
+    begin, end = (utc(int(t)).isoformat() for t in (panel.ts[0], panel.ts[-1]))
+    return Dataset(
+        folder=str(folder),
+        symbols=panel.symbols,
+        rows=len(panel),
+        dropped=dropped,
+        data_hash=panel.data_hash(),
+        first=begin,
+        last=end,
+        sentence=f"{len(panel):,} rows of {len(panel.symbols)} symbols × {len(names)} features, "
+        f"{begin} to {end}; {dropped:,} rows without full features left out",
+    )
+
+
+def split_of(turn: TurnRef, panel: Panel, kind: str, train_days: float | None = None) -> TurnSplit:
+    """Return the slices of the turn for one kind; by default for its longest recipe."""
+    longest = max(recipe.train_days for recipe in RECIPES[kind])
+    return turn_split(
+        int(np.min(panel.ts)),
+        turn.at_ms,
+        turn.settings.timeframe,
+        TASKS[kind].horizon_bars(turn.settings.timeframe),
+        longest if train_days is None else train_days,
+    )
+
+
+def open_span(turn: TurnRef, kind: str) -> timedelta:
+    """Return how long before the turn a bar may have opened for its outcome to be unknown."""
+    bars = TASKS[kind].horizon_bars(turn.settings.timeframe) + 1
+    return timedelta(milliseconds=bars * timeframe_ms(turn.settings.timeframe))

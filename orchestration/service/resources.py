@@ -1,0 +1,56 @@
+"""What steps work with: store, tracking, registry and source, opened once in a process."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from market.source import CandleSource, open_source
+from market.store import CandleStore
+from models.common.registry import PredictionModelRegistry
+from orchestration.settings import Settings
+from orchestration.store.store import Store
+from orchestration.tracking import Tracking
+
+# One process seldom works in more homes than this; tests do.
+_KEPT = 4
+
+
+def store_of(settings: Settings) -> Store:
+    """Return the store, migrated at its first opening."""
+    settings.home.mkdir(parents=True, exist_ok=True)
+    return _store(settings.store_url)
+
+
+def tracking_of(settings: Settings) -> Tracking:
+    """Return MLflow."""
+    return _tracking(settings.tracking_uri, settings.artifact_root)
+
+
+def registry_of(settings: Settings) -> PredictionModelRegistry:
+    """Return the registry folder."""
+    return PredictionModelRegistry(settings.models_dir)
+
+
+def source_of(settings: Settings) -> CandleSource:
+    """Return the candle source."""
+    return _source(settings.source)
+
+
+def candles_of(settings: Settings) -> CandleStore:
+    """Return the candle store of the settings' source."""
+    return CandleStore(settings.candles_dir, source_of(settings).name)
+
+
+@lru_cache(maxsize=_KEPT)
+def _store(url: str) -> Store:
+    return Store(url)
+
+
+@lru_cache(maxsize=_KEPT)
+def _tracking(uri: str, artifact_root: str) -> Tracking:
+    return Tracking(uri, artifact_root)
+
+
+@lru_cache(maxsize=_KEPT)
+def _source(spec: str) -> CandleSource:
+    return open_source(spec)

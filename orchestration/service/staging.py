@@ -1,0 +1,107 @@
+"""Fitted, not yet judged: the fits of a turn as files in its work folder."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+from ml_pipeline.fit import Fitted, fit, fit_baseline, fit_saved
+from ml_pipeline.isolated import run_isolated
+from ml_pipeline.panel import Panel
+from ml_pipeline.recipes import BASELINE, RECIPES, Recipe
+from models.common.files import locked, write_folder
+from models.common.slot import version_name
+from orchestration.service.data import split_of
+from orchestration.service.refs import Dataset, Fit, TurnRef
+
+# Its loop holds the GIL and has no limit of its own: it gets a process that can be killed.
+ISOLATED = ("torch",)
+
+
+def recipe_of(kind: str, name: str) -> Recipe | None:
+    """Return a recipe by name; None for the baseline."""
+    return next((recipe for recipe in RECIPES[kind] if recipe.name == name), None)
+
+
+def fit_version(turn: TurnRef, kind: str, name: str, data: Dataset) -> Fit:
+    """Fit one recipe, or the baseline, and leave it in the work folder.
+
+    Raises
+    ------
+    PipelineError
+        The fit failed, was killed at its limit, or its export does not equal it.
+    """
+    started = time.perf_counter()
+    fitted = _fit(turn, kind, recipe_of(kind, name), data)
+    seconds = round(time.perf_counter() - started, 3)
+    version = version_name(turn.at, turn.settings.timeframe, name)
+    folder = turn.folder / "fits" / kind / version
+    save_fitted(folder, fitted)
+    return Fit(version, name, fitted.baseline, str(folder), fitted.parity, seconds)
+
+
+def _fit(turn: TurnRef, kind: str, recipe: Recipe | None, data: Dataset) -> Fitted:
+    settings = turn.settings
+    panel = Panel.load(data.folder)
+    if recipe is None:
+        return fit_baseline(kind, panel, split_of(turn, panel, kind))
+    split = split_of(turn, panel, kind, recipe.train_days)
+    if recipe.library in ISOLATED:
+        limit = settings.fit_timeout_s
+        return run_isolated(fit_saved, recipe, data.folder, split, settings.seed, timeout_s=limit)
+    return fit(recipe, panel, split, settings.seed)
+
+
+def names_of(kind: str) -> tuple[str, ...]:
+    """Return what is fitted for a kind: the baseline, then its recipes."""
+    return (BASELINE, *(recipe.name for recipe in RECIPES[kind]))
+
+
+def save_fitted(folder: Path, fitted: Fitted) -> None:
+    """Write a fit as ``model.onnx`` and ``fitted.json``, both or none."""
+    facts: dict[str, Any] = {
+        "kind": fitted.kind,
+        "recipe": fitted.recipe,
+        "baseline": fitted.baseline,
+        "head": fitted.head,
+        "columns": list(fitted.columns),
+        "parity": fitted.parity,
+        "importance": fitted.importance,
+        "facts": fitted.facts,
+        "sha256": hashlib.sha256(fitted.onnx).hexdigest(),
+    }
+    with locked(folder.parent):
+        write_folder(
+            folder,
+            {"model.onnx": fitted.onnx, "fitted.json": json.dumps(facts, indent=1).encode()},
+        )
+
+
+def load_fitted(folder: str | Path) -> Fitted:
+    """Read a fit that `save_fitted` wrote.
+
+    Raises
+    ------
+    ValueError
+        It is damaged.
+    OSError
+        It is not there.
+    """
+    place = Path(folder)
+    onnx = (place / "model.onnx").read_bytes()
+    facts = json.loads((place / "fitted.json").read_bytes())
+    if hashlib.sha256(onnx).hexdigest() != facts.pop("sha256"):
+        raise ValueError(f"{place / 'model.onnx'} is not what was fitted")
+    return Fitted(**{**facts, "columns": tuple(facts["columns"]), "onnx": onnx})
+
+
+def is_sound(ref: Fit) -> bool:
+    """Return whether the files of a fit are there and whole."""
+    try:
+        load_fitted(ref.folder)
+    except (OSError, ValueError, TypeError, KeyError):
+        return False
+    return True
