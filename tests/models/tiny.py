@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from models.common.bundle import write_bundle
@@ -14,7 +13,8 @@ from models.common.schema import FeatureSchema
 from models.common.slot import Slot
 
 NAMES = ("return_1", "rsi_14", "close_location")
-SCHEMA = FeatureSchema(NAMES, {n: f"hash-{n}" for n in NAMES}, {n: "–" for n in NAMES})
+SCHEMA = FeatureSchema(NAMES, {n: f"hash-{n}" for n in NAMES}, dict.fromkeys(NAMES, "–"))
+MAJORS = ["BTC-USDT", "ETH-USDT", "XRP-USDT"]
 HEAD_PARAMS: dict[str, dict[str, Any]] = {
     "direction": {},
     "risk": {"probability_quantiles": np.linspace(0, 1, 101).tolist()},
@@ -95,7 +95,7 @@ def metadata(slot: Slot, version: str, **more: Any) -> dict[str, Any]:
         "baseline": False,
         "simulated": True,
         "trained_through": "2025-05-27T00:00:00Z",
-        "training": {"symbols": ["BTC-USDT", "ETH-USDT", "XRP-USDT"], "data_points": 3},
+        "training": {"symbols": MAJORS if slot.scope == "majors" else [slot.scope]},
         "hyperparams": {"max_depth": 3},
         "head": HEAD_PARAMS[slot.kind],
         **more,
@@ -128,6 +128,3 @@ def bundle(
 def probability(bias: float, row: np.ndarray = ROWS[0]) -> float:
     """Return what a tiny direction graph with `bias` must answer to `row`."""
     return float(1 / (1 + np.exp(-(0.01 * row.sum() + bias))))
-
-
-__all__ = ["NAMES", "ROWS", "SCHEMA", "bundle", "graph", "metadata", "onnx", "probability"]
