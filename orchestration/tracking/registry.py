@@ -216,6 +216,8 @@ class Registry(Runs):
             model.artifact_location,
             run_id=run_id,
             tags={STATUS_TAG: "candidate", **_texts(tags), VERSION_TAG: version},
+            # The one free text that the UI's table of versions shows in full.
+            description=version,
             model_id=model.model_id,
         )
         # How the UI links a logged model to its registered version.

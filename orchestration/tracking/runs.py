@@ -29,7 +29,9 @@ TURN_TAG = "tidewheel.turn"
 MODEL_TAG = "tidewheel.model"
 PARENT_TAG = "mlflow.parentRunId"
 PICTURES = "pictures"
+NOTE_TAG = "mlflow.note.content"
 PARAM_LENGTH = 6000
+TAG_LENGTH = 5000
 # MLflow refuses more in one request.
 PARAMS_AT_ONCE, METRICS_AT_ONCE = 100, 1000
 
@@ -80,7 +82,7 @@ class Runs(Backend):
         parent_run_id : str
             The turn's run.
         version : str
-            Name of the version; it names the run.
+            Name of the version; kind and version name the run, its card describes it.
         params, metrics : mapping
             Parameters, and figures of which the finite numbers are kept.
         pictures : iterable of Path
@@ -100,7 +102,9 @@ class Runs(Backend):
         contents = read_documents(bundle)
         key = f"{slot or contents.slot}/{version}"
         known = {MODEL_TAG: key, PARENT_TAG: parent_run_id}
-        run = self._find(known) or self._begin(version, known)
+        run = self._find(known) or self._begin(
+            _shown(contents), {**known, NOTE_TAG: _card(contents)}
+        )
         run_id = str(run.info.run_id)
         if run.info.status == "FINISHED":
             return run_id
@@ -178,7 +182,7 @@ class Runs(Backend):
         model = self._find_model(run_id) or self._client.create_logged_model(
             self.experiment_id,
             # MLflow allows no dots in this name.
-            name=bundle.version_id.replace(".", "_"),
+            name=_shown(bundle).replace(".", "_"),
             source_run_id=run_id,
             tags={"slot": bundle.slot.key, "bundle_version": bundle.version_id},
             params={name: _text(value)[:PARAM_LENGTH] for name, value in params.items()},
@@ -200,6 +204,16 @@ class Runs(Backend):
             [self.experiment_id], filter_string=f"source_run_id = '{run_id}'", max_results=1
         )
         return found[0] if found else None
+
+
+def _shown(bundle: Bundle) -> str:
+    """Return the name people read; a version alone may be in several slots."""
+    return f"{bundle.kind} {bundle.version_id}"
+
+
+def _card(bundle: Bundle) -> str:
+    """Return the model card, which the UI shows as the run's description."""
+    return (bundle.folder / "README.md").read_text()[:TAG_LENGTH]
 
 
 def _finite(value: object) -> float | None:
