@@ -84,7 +84,7 @@ def update(
     low, high = -(-instant_ms(start) // step) * step, instant_ms(end) // step * step
     known = store.read(symbol, timeframe, low, high)
     fetched, reason = _fetch_holes(source, symbol, timeframe, _holes(known, step, low, high))
-    candles, report = repair(fetched, timeframe, high)
+    candles, report = repair(fetched, timeframe, end)
     merged = store.merge(symbol, timeframe, candles)
     stored = store.read(symbol, timeframe, low, high)
     if stored.empty:

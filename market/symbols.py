@@ -13,10 +13,10 @@ UNIVERSES: Mapping[str, tuple[str, ...]] = MappingProxyType(
 )
 """Named sets of symbols that are pooled into one training panel."""
 
-# Longest first, so that BTCFDUSD is not read as BTCFD-USD.
+# Longest first, so that BTCFDUSD is not read as BTCFD-USD. TUSD and BUSD need a separator: BNBUSD
+# is BNB-USD.
 _QUOTES = (
-    "FDUSD", "USDT", "USDC", "TUSD", "BUSD", "USD", "EUR", "GBP", "JPY", "TRY", "BRL", "DAI",
-    "BTC", "ETH", "BNB",
+    "FDUSD", "USDT", "USDC", "USD", "EUR", "GBP", "JPY", "TRY", "BRL", "DAI", "BTC", "ETH", "BNB",
 )  # fmt: skip
 _PAIR = re.compile(r"([A-Z0-9]{1,16})[-/_]([A-Z0-9]{2,8})")
 

@@ -46,7 +46,8 @@ def expected(start: int, end: int, step: int = 60_000) -> pd.DataFrame:
 class Exchange:
     """The state of the emulator.
 
-    ``faults`` is consumed by the candle endpoint, one a request; see `_Handler._misbehave`.
+    ``faults`` is consumed by the candle endpoint, one a request, ``other_faults`` by the listing
+    and the clock; see `_Handler._misbehave`. ``always`` is what the candle endpoint does after that.
     """
 
     now: int
@@ -54,6 +55,7 @@ class Exchange:
     symbols: tuple[str, ...] = ("BTCUSDT", "ETHUSDT")
     holes: tuple[tuple[int, int], ...] = ()
     faults: list[str] = field(default_factory=list)
+    other_faults: list[str] = field(default_factory=list)
     always: str = ""
     requests: list[dict[str, str]] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -104,13 +106,15 @@ class _Handler(BaseHTTPRequestHandler):
         routes = {
             "/api/v3/exchangeInfo": self._info,
             "/api/v3/time": lambda _: self._json({"serverTime": self.exchange.now}),
-            "/api/v3/klines": self._klines,
         }
-        route = routes.get(parts.path)
-        if route is None:
+        if parts.path == "/api/v3/klines":
+            self._klines(query)
+        elif parts.path not in routes:
             self._json({"code": -1000, "msg": "no such path"}, 404)
-        else:
-            route(query)
+        elif not (
+            self.exchange.other_faults and self._misbehave(self.exchange.other_faults.pop(0), [])
+        ):
+            routes[parts.path](query)
 
     def _klines(self, query: dict[str, str]) -> None:
         with self.exchange.lock:
@@ -118,19 +122,18 @@ class _Handler(BaseHTTPRequestHandler):
             fault = self.exchange.faults.pop(0) if self.exchange.faults else self.exchange.always
         if query["symbol"] not in self.exchange.symbols:
             self._json({"code": -1121, "msg": "Invalid symbol."}, 400)
-        elif not self._misbehave(fault, query):
+        elif fault == "early":  # rows from before the window, as some exchanges send
+            begin = int(query.get("startTime", 0)) - 600_000
+            self._json(self.exchange.klines(query | {"startTime": str(begin)}))
+        elif not self._misbehave(fault, self.exchange.klines(query)):
             self._json(self.exchange.klines(query))
 
-    def _misbehave(self, fault: str, query: dict[str, str]) -> bool:
+    def _misbehave(self, fault: str, rows: list[list[object]]) -> bool:
         """Answer wrongly if the fault says so; else leave it to the caller."""
-        rows = self.exchange.klines(query)
         bodies: dict[str, Any] = {
             "short": rows[: max(1, len(rows) // 3)],
             "empty": [],
             "duplicates": rows[:5] + rows[:5] + rows[5:],
-            "overlap": self.exchange.klines(
-                query | {"startTime": str(int(query.get("startTime", 0)) - 600_000)}
-            ),
             "shuffled": rows[len(rows) // 2 :] + rows[: len(rows) // 2],
             "object": {"klines": "none today"},
             "numbers": [1, 2, 3],

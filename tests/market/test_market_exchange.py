@@ -79,7 +79,7 @@ def test_a_fast_clock_here_does_not_finish_a_bar(exchange):
 
 FAULTS = [
     "timeout", "reset", "429", "429:1", "418", "500", "502", "503", "504", "html", "cut", "numbers",
-    "texts", "timeless", "short", "empty", "object", "duplicates", "overlap", "shuffled",
+    "texts", "timeless", "short", "empty", "object", "duplicates", "early", "shuffled",
 ]  # fmt: skip
 
 
@@ -117,6 +117,21 @@ def test_a_lasting_fault_ends_in_its_own_error(exchange, fault, error, words):
     with pytest.raises(error, match=words):
         client(exchange, attempts=3).fetch("BTC-USDT", "1m", END - HOUR, END)
     assert len(exchange.requests) == 3
+
+
+@pytest.mark.parametrize("fault", ["timeout", "reset", "429", "503", "html", "object", "empty"])
+def test_a_fault_of_the_listing_or_the_clock_is_tried_again(exchange, fault):
+    """Rubbish instead of a listing must not read as "no such symbol"."""
+    exchange.other_faults = [fault, "", fault]
+    got = client(exchange).fetch("BTC-USDT", "1m", END - HOUR, END)
+    pd.testing.assert_frame_equal(got, expected(END - HOUR, END), check_freq=False)
+    assert not exchange.other_faults
+
+
+def test_a_listing_that_stays_rubbish_is_no_unknown_symbol(exchange):
+    exchange.other_faults = ["html"] * 9
+    with pytest.raises(BadAnswer, match="not a list of markets"):
+        client(exchange, attempts=3).fetch("BTC-USDT", "1m", END - HOUR, END)
 
 
 def test_it_waits_as_long_as_the_exchange_asks(exchange):
