@@ -1,0 +1,1 @@
+"""Compiled arithmetic over one column of bars: elementwise, over windows, with memory."""
