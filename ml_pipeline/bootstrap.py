@@ -47,12 +47,12 @@ def stationary_bootstrap_means(
         Number of resampled series.
     """
     x = np.asarray(series, dtype=np.float64)
-    x = x.reshape(len(x), -1)
     n = len(x)
     if n == 0 or block < 1:
         raise JudgingError(
             f"{n} values in blocks of {block}: need a value, and blocks of 1 or more"
         )
+    x = x.reshape(n, -1)
     centre = x.mean(axis=0)
     lap = np.cumsum(np.concatenate([x, x]) - centre, axis=0)
     total = np.concatenate([np.zeros((1, x.shape[1])), lap])

@@ -12,8 +12,10 @@ three reasons, each of which is corrected here:
 3. *The weights shrink the very covariances that overlap creates*: for overlap h and lag L they
    lose ``h / 3(L + 1)``.
 
-`tests/judging` measures what is left: at 12, 60 and 240 bars of overlap in 2,880 bars, z >= 1.645
-comes in about 5 % of series without an effect; uncorrected it comes in 7, 8 and 12 %.
+Over 40,000 series of 2,880 bars without an effect, z >= 1.645 came in 5.0, 4.9 and 4.4 % of them
+at 12, 60 and 240 bars of overlap, z >= 1.96 in 2.5, 2.3 and 2.1 %; uncorrected, z >= 1.645 comes in
+7, 8 and 12 %. The price is power: where an oracle that knows the variance finds an effect four
+times in five, this finds it 79, 78 and 71 times in a hundred. `tests/judging` measures both.
 """
 
 from __future__ import annotations

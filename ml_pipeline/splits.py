@@ -20,7 +20,7 @@ EVALUATION_DAYS = (2.0, 3.0, 2.0)
 """Days of calibration, selection and holdout."""
 
 MIN_BARS = 60
-"""No slice is shorter than this, nor than three horizons."""
+"""No slice is shorter than this, nor than four horizons: a verdict needs as much."""
 
 
 class HasTimes(Protocol):
@@ -145,7 +145,7 @@ def turn_split(
     Raises
     ------
     SplitError
-        The history cannot hold slices of `MIN_BARS` bars and of three horizons each.
+        The history cannot hold slices of `MIN_BARS` bars and of four horizons each.
     """
     step = timeframe_ms(timeframe)
     first, last = -(-instant_ms(start) // step), instant_ms(end) // step
@@ -172,11 +172,11 @@ def turn_split(
 
 def _refuse_short(lengths: list[int], horizon: int, timeframe: str, history: int) -> None:
     """Raise unless every slice is long enough to be fitted or judged on."""
-    least = max(MIN_BARS, 3 * horizon)
+    least = max(MIN_BARS, 4 * horizon)
     if min(lengths) < least:
         name = SLICES[int(np.argmin(lengths))]
         raise SplitError(
             f"{history} bars of {timeframe} leave {max(min(lengths), 0)} for the {name} slice, "
-            f"which needs {least} (three horizons of {horizon} bars, at least {MIN_BARS}); "
+            f"which needs {least} (four horizons of {horizon} bars, at least {MIN_BARS}); "
             "fetch more days, after the look-back of the features"
         )
