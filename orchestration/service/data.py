@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from features.program import FeatureProgram
 from market.candles import open_ms
@@ -46,7 +45,7 @@ def start_ms(turn: TurnRef) -> int:
 
 def warm_ms(turn: TurnRef) -> int:
     """Return how much earlier candles must begin, so that features have settled."""
-    program = FeatureProgram(columns(turn))
+    program = FeatureProgram(columns(turn), turn.settings.timeframe)
     return max(program.lookback, program.settle) * timeframe_ms(turn.settings.timeframe)
 
 
@@ -74,9 +73,9 @@ def fetch_candles(turn: TurnRef, symbol: str) -> Fetched:
     behind = (turn.at_ms - last) // step - 1
     if behind > _STALE_DAYS * bars_per_day(settings.timeframe):
         raise StaleCandles(
-            f"{symbol}: its last candle opened at {result.last.isoformat()}, {behind:,} bars before "
-            f"the turn at {turn.at.isoformat()}; ask {source_of(settings).name} for a later window, "
-            "or run the turn with an earlier --now"
+            f"{symbol}: its last candle opened at {result.last.isoformat()}, {behind:,} bars "
+            f"before the turn at {turn.at.isoformat()}; look into {source_of(settings).name}, or "
+            "run the turn for an earlier moment"
         )
     return Fetched(
         symbol=symbol,
@@ -106,9 +105,13 @@ def read_candles(turn: TurnRef, symbols: tuple[str, ...]) -> dict[str, pd.DataFr
 def make_panel(turn: TurnRef, symbols: tuple[str, ...]) -> Dataset:
     """Build and save the panel of the symbols that could be fetched."""
     names = columns(turn)
-    program = FeatureProgram(names)
+    program = FeatureProgram(names, turn.settings.timeframe)
     candles = read_candles(turn, symbols)
-    whole = build_panel(candles, turn.settings.timeframe, names, program.run)
+
+    def features(frame: pd.DataFrame) -> NDArray[np.float32]:
+        return np.asarray(program.run(frame), dtype=np.float32)
+
+    whole = build_panel(candles, turn.settings.timeframe, names, features)
     first = start_ms(turn)
     panel = whole.rows(whole.ts >= first)
     folder = panel.save(turn.folder / "panel")
@@ -140,7 +143,11 @@ def split_of(turn: TurnRef, panel: Panel, kind: str, train_days: float | None = 
     )
 
 
-def open_span(turn: TurnRef, kind: str) -> timedelta:
-    """Return how long before the turn a bar may have opened for its outcome to be unknown."""
-    bars = TASKS[kind].horizon_bars(turn.settings.timeframe) + 1
-    return timedelta(milliseconds=bars * timeframe_ms(turn.settings.timeframe))
+def horizon_of(turn: TurnRef, kind: str) -> int:
+    """Return the bars after which every outcome of a kind is known."""
+    return TASKS[kind].horizon_bars(turn.settings.timeframe)
+
+
+def first_open_ms(turn: TurnRef, kind: str) -> int:
+    """Return the first bar, by opening time, whose outcome is not known at the turn."""
+    return turn.at_ms - horizon_of(turn, kind) * timeframe_ms(turn.settings.timeframe)

@@ -122,10 +122,17 @@ class Fits:
 
 @dataclass(frozen=True)
 class Judged:
-    """Verdicts of one kind on the holdout: one row per version, candidates and those in service."""
+    """Verdicts of one kind on the holdout.
+
+    ``contenders`` holds one row per version, candidates and those in service, as
+    `orchestration.lifecycle.gates.Contender` and further figures; ``incumbent`` is the champion
+    before the decision; ``holdout`` says which bars were opened, and how often.
+    """
 
     kind: str
-    rows: tuple[Json, ...]
+    contenders: tuple[Json, ...]
+    incumbent: Json | None
+    holdout: Json
     sentence: str
 
 
@@ -141,15 +148,16 @@ class Published:
 
 @dataclass(frozen=True)
 class Decided:
-    """What was decided for one slot, and why."""
+    """What was decided for one slot, and why; ``before`` is None on a cold start."""
 
     kind: str
     action: str
     champion: str
-    before: str
+    before: str | None
+    challenger: str | None
     baseline: bool
+    statuses: dict[str, str]
     sentence: str
-    figures: Json
 
 
 @dataclass(frozen=True)

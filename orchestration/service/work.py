@@ -61,6 +61,13 @@ class Work:
         """Forget a result, so that its step is done again."""
         self.path(name).unlink(missing_ok=True)
 
+    def count(self, name: str) -> int:
+        """Count one more of something and return how many there were."""
+        known = self._read(self.path(name)) or {}
+        number = int(known.get("count", 0)) + 1
+        replace_file(self.path(name), json.dumps({"count": number}).encode())
+        return number
+
     def seconds(self) -> dict[str, float]:
         """Return the seconds of each stage, all its symbols or kinds together."""
         total: dict[str, float] = {}
@@ -68,6 +75,8 @@ class Work:
             stored = self._read(path)
             if stored is not None and "seconds" in stored and not path.stem.startswith("failure-"):
                 stage = path.stem.split("-", 1)[0]
+                if stage == "fits":  # counted in fit
+                    continue
                 total[stage] = round(total.get(stage, 0.0) + float(stored["seconds"]), 4)
         return total
 

@@ -1,0 +1,170 @@
+"""What leaves the work folder: bundles in the registry folder, runs and versions in MLflow."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ml_pipeline.bundling import Origin, metadata, write
+from ml_pipeline.fit import Fitted
+from ml_pipeline.panel import Panel
+from models.common.slot import Slot
+from orchestration.service.data import split_of
+from orchestration.service.refs import Dataset, Fit, Fits, Json, Judged, Published, TurnRef
+from orchestration.service.resources import registry_of, source_of, store_of, tracking_of
+from orchestration.service.staging import load_fitted, recipe_of
+
+VERDICT = ("skill", "lower", "upper", "z", "n", "times", "effective_n", "loss", "base_loss")
+
+
+def parameters(turn: TurnRef) -> Json:
+    """Return what makes this turn this turn: begun again, these must be the same."""
+    s = turn.settings
+    return {
+        "source": s.source,
+        "symbols": sorted(s.symbols),
+        "timeframe": s.timeframe,
+        "days": s.days,
+        "seed": s.seed,
+        "kinds": list(s.kinds),
+    }
+
+
+def turn_run(turn: TurnRef) -> str:
+    """Return the id of the turn's run in MLflow, begun at the first call."""
+    simulated = source_of(turn.settings).simulated
+    return tracking_of(turn.settings).turn_run(
+        turn.turn_id, parameters(turn), {"simulated": str(simulated).lower(), "scope": turn.scope}
+    )
+
+
+def publish_kind(turn: TurnRef, data: Dataset, fits: Fits, judged: Judged) -> Published:
+    """Write every sound candidate as a bundle and register it in store and MLflow.
+
+    Each part can be repeated: a bundle that is there is kept, runs and versions are found by their
+    tags. A candidate with faults is stored with its reason and goes no further.
+    """
+    panel = Panel.load(data.folder)
+    slot, store = turn.slot(fits.kind), store_of(turn.settings)
+    rows = {row["version"]: row for row in judged.contenders}
+    versions, run_ids, pictures = [], [], []
+    for fit in fits.versions:
+        fitted, row = load_fitted(fit.folder), rows[fit.version]
+        facts: Json = {
+            "recipe": fit.recipe,
+            "baseline": fit.baseline,
+            "turn_id": turn.turn_id,
+            "head": fitted.head,
+            "data_hash": data.data_hash,
+            "parity": fit.parity,
+            "seconds": fit.seconds,
+            "simulated": source_of(turn.settings).simulated,
+        }
+        if row["faults"]:
+            store.register_model(slot.key, fit.version, **facts, faults=row["faults"])
+            continue
+        about = _about(turn, data, fit, fitted, panel, row)
+        bundle = write(
+            registry_of(turn.settings).folder(slot, fit.version),
+            fitted,
+            about,
+            panel,
+            {**row["metrics"], **{name: row[name] for name in VERDICT}},
+        )
+        drawn = draw(turn, panel, fitted, fit, judged)
+        run_id = _track(turn, slot, fit, about, row, drawn, bundle)
+        store.register_model(
+            slot.key, fit.version, **facts, run_id=run_id, trained_through=about["trained_through"]
+        )
+        versions.append(fit.version)
+        run_ids.append(run_id)
+        pictures += [str(path) for path in drawn]
+    return Published(fits.kind, tuple(versions), tuple(run_ids), tuple(pictures))
+
+
+def draw(turn: TurnRef, panel: Panel, fitted: Fitted, fit: Fit, judged: Judged) -> list[Path]:
+    """Draw the pictures of one version into the work folder and return them."""
+    return []
+
+
+def _about(
+    turn: TurnRef, data: Dataset, fit: Fit, fitted: Fitted, panel: Panel, row: Mapping[str, Any]
+) -> Json:
+    """Return the bundle's metadata with the figures of the holdout, which it has not seen."""
+    recipe = recipe_of(fits_kind := fitted.kind, fit.recipe)
+    split = split_of(turn, panel, fits_kind, recipe.train_days if recipe else None)
+    source = source_of(turn.settings)
+    origin = Origin(
+        slot=turn.slot(fitted.kind),
+        symbols=data.symbols,
+        source=source.name,
+        simulated=source.simulated,
+        split=split,
+        created_ms=turn.at_ms,
+        data_hash=data.data_hash,
+        seed=turn.settings.seed,
+        training_seconds=fit.seconds,
+    )
+    performance = {f"backtest_{name}": value for name, value in row["metrics"].items()}
+    performance |= {f"backtest_{name}": row[name] for name in ("skill", "lower", "upper", "z")}
+    performance["backtest_window"] = f"{split.holdout.days:.2g}d"
+    return {
+        **metadata(fitted, origin, fit.version, recipe=recipe),
+        "performance": performance,
+        "turn_id": turn.turn_id,
+    }
+
+
+def _track(
+    turn: TurnRef,
+    slot: Slot,
+    fit: Fit,
+    about: Json,
+    row: Mapping[str, Any],
+    pictures: list[Path],
+    bundle: Path,
+) -> str:
+    """Log a version in MLflow and register it; return its run."""
+    tracking = tracking_of(turn.settings)
+    tags = {
+        "recipe": fit.recipe,
+        "baseline": str(fit.baseline).lower(),
+        "simulated": str(about["simulated"]).lower(),
+        "data_hash": about["data_hash"],
+        "recipe_hash": about["recipe_hash"],
+        "trained_through": about["trained_through"],
+        "turn": turn.turn_id,
+    }
+    figures = {name: row[name] for name in VERDICT}
+    run_id = tracking.model_run(
+        turn_run(turn),
+        fit.version,
+        {
+            **about["hyperparams"],
+            "kind": about["kind"],
+            "recipe": fit.recipe,
+            "features": about.get("feature_count") or len(about["importance"]),
+            "seed": about["seed"],
+            "train_start": about["window"]["train"]["start"],
+            "train_end": about["window"]["train"]["end"],
+        },
+        {
+            **row["metrics"],
+            **figures,
+            "parity_max_abs": fit.parity,
+            "training_seconds": fit.seconds,
+        },
+        pictures,
+        bundle,
+        slot=slot,
+        tags=tags,
+    )
+    tracking.register(slot, fit.version, run_id, bundle, {**tags, **_gate_tags(figures)})
+    return run_id
+
+
+def _gate_tags(figures: Mapping[str, Any]) -> dict[str, str]:
+    """Return the verdict as tags, so that the registry's page shows why."""
+    shown = ("skill", "lower", "upper", "z", "n")
+    return {name: f"{figures[name]:.6g}" for name in shown if figures[name] is not None}

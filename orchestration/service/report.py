@@ -1,0 +1,169 @@
+"""The report of a turn: what its steps found, as one JSON-able dict, and how the turn is closed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from orchestration.lifecycle.state import champion_in_store
+from orchestration.ranker import leaderboard
+from orchestration.service.publishing import parameters, turn_run
+from orchestration.service.refs import (
+    Dataset,
+    Decided,
+    Drifted,
+    Ensembled,
+    Failure,
+    Fetched,
+    Fits,
+    Json,
+    Judged,
+    Ledgered,
+    Published,
+    Served,
+    TurnRef,
+    to_json,
+)
+from orchestration.service.resources import source_of, store_of, tracking_of
+from orchestration.service.work import Work, prune
+from orchestration.store.records import COMPLETED, WITH_FAILURES
+
+_FIGURES = ("skill", "lower", "upper", "z", "n")
+
+
+def report(turn: TurnRef) -> Json:
+    """Return everything the turn found so far; the same at every call on the same results."""
+    work, settings = Work(turn.folder), turn.settings
+    failures = work.failures()
+    source = source_of(settings)
+    slots = [_slot(turn, work, kind, failures) for kind in settings.kinds]
+    data = work.load("dataset", Dataset)
+    blended = work.load("ensembles", Ensembled)
+    seconds = work.seconds()
+    return {
+        "turn_id": turn.turn_id,
+        "at": turn.at.isoformat(),
+        "status": WITH_FAILURES if failures else COMPLETED,
+        "simulated": source.simulated,
+        "source_name": source.name,
+        **parameters(turn),
+        "scope": turn.scope,
+        "slots": slots,
+        "leaderboard": leaderboard(slots, settings.gates.leaderboard),
+        "versions_trained": sum(len(slot["versions_trained"]) for slot in slots),
+        "fetch": [to_json(found) for found in _all(work, "fetch", settings.symbols, Fetched)],
+        "dataset": to_json(data) if data else None,
+        "ledger": [_ledger(work, kind) for kind in settings.kinds],
+        "drift": [found.row for found in _all(work, "drift", settings.kinds, Drifted)],
+        "ensembles": list(blended.rows) if blended else [],
+        "failures": [to_json(failure) for failure in failures],
+        "seconds": {**seconds, "total": round(sum(seconds.values()), 3)},
+        "mlflow_run": turn_run(turn),
+    }
+
+
+def finish(turn: TurnRef) -> Json:
+    """Close the turn: store its report, end its run, remove what no later turn needs.
+
+    Returns
+    -------
+    dict
+        The report; ``status`` is ``completed`` or ``completed with failures``.
+    """
+    found = report(turn)
+    store, tracking = store_of(turn.settings), tracking_of(turn.settings)
+    for stage, seconds in found["seconds"].items():
+        store.record_stage(turn.turn_id, stage, seconds)
+    run = found["mlflow_run"]
+    tracking.log_metrics(run, _metrics(found))
+    tracking.finish_run(run)
+    store.finish_turn(turn.turn_id, found["status"], found)
+    prune(turn.settings, turn)
+    return found
+
+
+def _all(work: Work, stage: str, subjects: tuple[str, ...], kind: type[Any]) -> list[Any]:
+    found = (work.load(f"{stage}-{subject}", kind) for subject in subjects)
+    return [result for result in found if result is not None]
+
+
+def _slot(turn: TurnRef, work: Work, kind: str, failures: tuple[Failure, ...]) -> Json:
+    """Return one slot's line: its champion, how sure its skill is, and what was decided."""
+    decided, judged = work.load(f"decide-{kind}", Decided), work.load(f"judge-{kind}", Judged)
+    fits = work.load(f"fit-{kind}", Fits)
+    published = work.load(f"publish-{kind}", Published)
+    line: Json = {
+        "slot": turn.slot(kind).key,
+        "kind": kind,
+        "champion": None,
+        "recipe": None,
+        "baseline": None,
+        "action": "failed",
+        "challenger": None,
+        **dict.fromkeys(_FIGURES),
+        "versions_trained": [fit.version for fit in fits.versions] if fits else [],
+        "fit_seconds": {fit.version: fit.seconds for fit in fits.versions} if fits else {},
+        "run_ids": list(published.run_ids) if published else [],
+        "pictures": list(published.pictures) if published else [],
+    }
+    if decided is None or judged is None:
+        return line | _kept(turn, kind, failures)
+    rows = {row["version"]: row for row in judged.contenders}
+    champion = rows[decided.champion]
+    return line | {
+        "champion": decided.champion,
+        "before": decided.before,
+        "recipe": champion["recipe"],
+        "baseline": decided.baseline,
+        "action": decided.action,
+        "challenger": decided.challenger,
+        **{name: champion[name] for name in _FIGURES},
+        "metrics": champion["metrics"],
+        "statuses": decided.statuses,
+        "contenders": [_short(row, decided.statuses) for row in judged.contenders],
+        "holdout": judged.holdout,
+        "sentence": decided.sentence,
+    }
+
+
+def _short(row: Mapping[str, Any], statuses: Mapping[str, str]) -> Json:
+    """Return what the table of one slot shows of a version."""
+    names = ("version", "recipe", "baseline", *_FIGURES, "z_champion", "metrics", "reason")
+    return {"status": statuses[row["version"]], **{name: row[name] for name in names}}
+
+
+def _kept(turn: TurnRef, kind: str, failures: tuple[Failure, ...]) -> Json:
+    """Return the line of a slot that was not decided: the champion before goes on."""
+    own = [failure for failure in failures if failure.subject == kind]
+    reason = "; ".join(f"{failure.stage}: {failure.message}" for failure in own) or "not decided"
+    champion = champion_in_store(store_of(turn.settings), turn.slot(kind))
+    if champion is None:
+        return {"sentence": f"nothing serves yet; {reason}"}
+    return {
+        "champion": champion.version,
+        "recipe": champion.facts.get("recipe"),
+        "baseline": champion.facts.get("baseline"),
+        "sentence": f"{champion.version} keeps serving; {reason}",
+    }
+
+
+def _ledger(work: Work, kind: str) -> Json:
+    ledgered, served = work.load(f"ledger-{kind}", Ledgered), work.load(f"serve-{kind}", Served)
+    written = (ledgered.predictions if ledgered else 0) + (served.predictions if served else 0)
+    return {
+        "kind": kind,
+        "predictions": written,
+        "outcomes": ledgered.outcomes if ledgered else 0,
+        "sentence": ledgered.sentence if ledgered else "",
+    }
+
+
+def _metrics(found: Mapping[str, Any]) -> dict[str, float]:
+    """Return the turn's own figures for its run: seconds of stages, skill of champions."""
+    metrics = {f"seconds.{stage}": value for stage, value in found["seconds"].items()}
+    for slot in found["slots"]:
+        for name in ("skill", "lower"):
+            if slot[name] is not None:
+                metrics[f"{slot['kind']}.{name}"] = slot[name]
+    metrics["failures"] = len(found["failures"])
+    return metrics
