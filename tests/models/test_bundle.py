@@ -16,7 +16,7 @@ from onnx import load_from_string as load_onnx
 
 from models.common.bundle import read_bundle, read_documents, write_bundle
 from models.common.bundle_checks import CHECKSUMS, FILES
-from models.common.errors import BadName, BundleError, FeatureError
+from models.common.errors import BadName, BundleError, FeatureError, PredictionError
 from models.common.slot import KINDS, Slot
 from tests.models import tiny
 
@@ -184,6 +184,14 @@ def test_a_file_dropped_from_the_checksums_is_refused(sound: Path, name: str) ->
         read_bundle(sound)
 
 
+def test_checksums_written_otherwise_are_refused(sound: Path) -> None:
+    """The same sums in another spelling: the one file nobody vouches for must be exact."""
+    sums = json.loads((sound / CHECKSUMS).read_bytes())
+    (sound / CHECKSUMS).write_text(json.dumps(sums))
+    with pytest.raises(BundleError, match=f"{CHECKSUMS} is not written as bundles are"):
+        read_bundle(sound)
+
+
 def test_a_foreign_file_is_refused(sound: Path) -> None:
     (sound / "model.pkl").write_bytes(b"cos\nsystem\n")
     with pytest.raises(BundleError, match=r"model\.pkl not listed"):
@@ -206,6 +214,33 @@ def test_a_probe_that_is_no_number_is_refused(sound: Path, number: str, part: st
     forge(sound, "probe.json", json.dumps(probe).replace('"HERE"', number).encode())
     with pytest.raises(BundleError, match=r"probe\.json"):
         read_bundle(sound)
+
+
+@pytest.mark.parametrize("constant", ["NaN", "Infinity", "-Infinity"])
+def test_a_figure_that_is_no_number_is_refused(sound: Path, constant: str) -> None:
+    forge(sound, "metrics.json", f'{{"skill": {constant}}}'.encode())
+    with pytest.raises(BundleError, match=rf"metrics\.json is unreadable: {constant} is no number"):
+        read_bundle(sound)
+
+
+def test_a_graph_whose_answer_is_no_probability_is_refused(tmp_path: Path) -> None:
+    """Rows of the probe are answered with more than 1."""
+    sigmoid = load_onnx(tiny.graph())
+    sigmoid.graph.node[-1].op_type = "Identity"
+    with pytest.raises(BundleError, match=r"probe\.json: P\(UP\) lies in .*not in"):
+        rewrite(tmp_path / "v2", onnx=sigmoid.SerializeToString(), probe=tiny.ROWS * 10)
+    assert not (tmp_path / "v2").exists()
+
+
+def test_a_served_answer_that_is_no_probability_is_an_error(tmp_path: Path) -> None:
+    """The probe cannot show every row: what is served is checked as well."""
+    identity = load_onnx(tiny.graph())
+    identity.graph.node[-1].op_type = "Identity"
+    folder = rewrite(tmp_path / "v2", onnx=identity.SerializeToString())
+    runner = read_bundle(folder).runner
+    assert runner.predict(tiny.ROWS[:1]).values["probability"] == pytest.approx(0.554, abs=1e-3)
+    with pytest.raises(PredictionError, match="not in"):
+        runner.predict(tiny.ROWS[:1] * 100)
 
 
 def test_a_probe_of_other_answers_is_refused_with_the_difference(sound: Path) -> None:
