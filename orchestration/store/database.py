@@ -16,6 +16,7 @@ from orchestration.store.encoding import encode
 from orchestration.store.errors import DatabaseDown
 from orchestration.store.migrations import upgrade
 
+FORMS = "sqlite:////path/to/file.db or postgresql://user:password@host/database"
 BUSY_MS = 30_000
 LOCK_S = 120
 # Any constant does, as long as every Tidewheel process uses the same.
@@ -47,10 +48,11 @@ def open_database(url: str) -> Engine:
     try:
         with _MIGRATING, _alone(engine, where):
             _migrate(engine)
-    except DBAPIError as error:
+    except (DBAPIError, OSError) as error:
         engine.dispose()
+        reason = error.orig if isinstance(error, DBAPIError) else error
         raise DatabaseDown(
-            f"cannot open {where.render_as_string(hide_password=True)}: {error.orig}"
+            f"cannot open {where.render_as_string(hide_password=True)}: {reason}"
         ) from error
     return engine
 
@@ -60,19 +62,19 @@ def _parse(url: str) -> URL:
     try:
         where = make_url(url)
     except ArgumentError:
-        raise DatabaseDown("the database URL cannot be read; write sqlite:////path or …") from None
+        # Not shown: what cannot be parsed cannot be cleared of its password.
+        raise DatabaseDown(f"the database URL cannot be read; write {FORMS}") from None
     name = where.get_backend_name()
     if name in {"postgres", "postgresql"}:
         return where.set(drivername="postgresql+psycopg")
     if name != "sqlite":
-        raise DatabaseDown(f"{name} is not supported; use sqlite:////path or postgresql://…")
+        raise DatabaseDown(f"{name} is not supported; write {FORMS}")
     if where.database in {None, "", ":memory:"}:
         raise DatabaseDown("the store must outlive its process: give the SQLite file a path")
-    return where
+    return where.set(database=str(Path(str(where.database)).expanduser().absolute()))
 
 
 def _sqlite(where: URL) -> Engine:
-    Path(str(where.database)).expanduser().absolute().parent.mkdir(parents=True, exist_ok=True)
     engine = create_engine(where, json_serializer=encode, pool_size=16, max_overflow=-1)
 
     @event.listens_for(engine, "connect")
@@ -111,6 +113,7 @@ def _migrate(engine: Engine) -> None:
 def _alone(engine: Engine, where: URL) -> Iterator[None]:
     """Hold the lock under which a fresh database is made and migrated."""
     if engine.dialect.name == "sqlite":
+        Path(str(where.database)).parent.mkdir(parents=True, exist_ok=True)
         try:
             with FileLock(f"{where.database}.lock", timeout=LOCK_S):
                 yield

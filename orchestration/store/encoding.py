@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from orchestration.store.errors import BadRecord
+
 
 def plain(value: Any) -> Any:
     """Return `value` made of nothing but dict, list, str, int, float, bool and None.
@@ -19,7 +21,7 @@ def plain(value: Any) -> Any:
 
     Raises
     ------
-    TypeError
+    BadRecord
         For a value that has no plain form; the message names its type.
     """
     if value is None or isinstance(value, (str, bool, int)):
@@ -36,7 +38,7 @@ def plain(value: Any) -> Any:
         return str(value)
     if isinstance(value, date):
         return value.isoformat()
-    raise TypeError(f"a {type(value).__name__} cannot be stored as JSON")
+    raise BadRecord(f"a value of type {type(value).__name__} cannot be stored as JSON")
 
 
 def encode(value: Any) -> str:

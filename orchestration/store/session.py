@@ -78,4 +78,5 @@ def _translated() -> Iterator[None]:
             raise DatabaseDown(f"the database failed: {error.orig}") from error
         raise
     except StatementError as error:
-        raise BadRecord(f"cannot be stored: {error.orig}") from error
+        # What a column refused: a time without a zone, a value JSON has no form for.
+        raise BadRecord(str(error.orig)) from error
