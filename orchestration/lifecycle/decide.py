@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from orchestration.lifecycle.errors import NoFooting
@@ -114,7 +114,8 @@ def _baseline(sound: Sequence[Contender]) -> Contender | None:
 def _install(sound: Sequence[Contender], base: Contender, gates: Gates) -> _Choice:
     """Choose a first champion: the baseline is the one to beat, and serves if nothing does."""
     to_beat = Incumbent(base.version, base.recipe, baseline=True, tenure=gates.tenure_turns)
-    heir, why = _heir(sound, to_beat, gates)
+    rivals = [replace(c, z_champion=c.z) for c in sound]
+    heir, why = _heir(rivals, to_beat, gates)
     if heir:
         return _Choice("install", heir.version, f"{heir.version} beats the baseline: {why}")
     return _Choice("install", base.version, f"the baseline {base.version} serves: {why}")

@@ -16,6 +16,9 @@ from orchestration.service.work import Work, turn_lock
 from orchestration.settings import Settings
 from orchestration.store.records import FAILED
 
+WATCH = ("ledger", "drift")
+"""Steps of one kind that look back, in order."""
+
 CHAIN = ("judge", "publish", "decide", "serve")
 """Steps of one kind after its fit, in order."""
 
@@ -62,7 +65,7 @@ def _run(turn: TurnRef) -> Json:
         raise
     kinds = turn.settings.kinds
     for kind in kinds:
-        attempt(turn, "ledger", kind, steps.ledger) and attempt(turn, "drift", kind, steps.drift)
+        _conclude(turn, kind, WATCH)
     first = [kind for kind in steps.LONGEST_FIRST if kind in kinds]
     with ThreadPoolExecutor(turn.settings.workers) as pool:
         fitted = dict(

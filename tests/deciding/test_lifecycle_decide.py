@@ -55,10 +55,13 @@ def incumbent(of: Contender, **facts) -> Incumbent:
 
 
 def test_a_cold_start_installs_what_is_proven_and_else_the_baseline() -> None:
-    proven = decide(SLOT, [base(1), learner(1)], None, GATES)
+    # There is no champion to be paired with: the baseline is the one to beat.
+    proven = decide(SLOT, [base(1), learner(1, z_champion=None)], None, GATES)
     assert (proven.action, proven.champion, proven.before) == ("install", learner(1).version, None)
     assert proven.statuses == {learner(1).version: "champion", base(1).version: "baseline"}
-    weak = decide(SLOT, [base(1), learner(1, lower=-0.001)], None, GATES)
+    unsure = decide(SLOT, [base(1), learner(1, z=1.63, z_champion=None)], None, GATES)
+    assert unsure.champion == base(1).version
+    weak = decide(SLOT, [base(1), learner(1, lower=-0.001, z_champion=None)], None, GATES)
     assert weak.champion == base(1).version
     assert weak.statuses[learner(1).version] == "unproven"
     assert weak.challenger == learner(1).version
