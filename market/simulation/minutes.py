@@ -50,7 +50,6 @@ def minute_path(recipe: Recipe, symbol: str, asset: Asset, first: int, last: int
     theta = underreaction(recipe.signal)
     late = lfilter([-theta], [1.0, -DIGESTION], with_day_before(epsilon), axis=1)[:, MINUTES:]
     walk = levels[1:, None] + np.cumsum(epsilon[1:] + jumps[1:], axis=1)
-    walk[:, -1] = levels[1:] + totals[1:]  # the next day starts from exactly here
     return Minutes(walk + late, sigma[1:], log_vol[1:], np.abs(shocks[2:]))
 
 

@@ -47,7 +47,7 @@ class Exchange:
     """The state of the emulator.
 
     ``faults`` is consumed by the candle endpoint, one a request, ``other_faults`` by the listing
-    and the clock; see `_Handler._misbehave`. ``always`` is what the candle endpoint does after that.
+    and the clock; ``always`` is what the candle endpoint does after that. See `_misbehave`.
     """
 
     now: int

@@ -90,12 +90,13 @@ def test_order_and_duplicates():
 
 
 def test_of_conflicting_rows_the_first_given_stays():
-    table = good()
-    other = table.iloc[[5]].assign(close=table.close[5] + 0.01)
-    first, _ = repair(pd.concat([table, other]), "1m", FAR)
+    table = good(2000)
+    other = table.assign(volume=table.volume + 1.0)
+    first, report = repair(pd.concat([table, other]), "1m", FAR)
     second, _ = repair(pd.concat([other, table]), "1m", FAR)
-    assert first.close.iloc[5] == table.close[5]
-    assert second.close.iloc[5] == table.close[5] + 0.01
+    assert report.conflicting_duplicates == 2000
+    np.testing.assert_array_equal(first.volume, table.volume)
+    np.testing.assert_array_equal(second.volume, other.volume)
 
 
 def test_a_flat_outage_is_kept_and_counted():

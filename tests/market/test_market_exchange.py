@@ -141,6 +141,15 @@ def test_it_waits_as_long_as_the_exchange_asks(exchange):
     assert 1.0 <= time.monotonic() - began < 3.0
 
 
+def test_requests_keep_to_the_pace_of_the_exchange(exchange):
+    slow = client(exchange, page_bars=20)
+    slow._exchange.rateLimit = 500  # milliseconds, for a request of weight 1; candles weigh 0.4
+    began = time.monotonic()
+    slow.fetch("BTC-USDT", "1m", END - 100 * MINUTE, END)
+    assert len(exchange.requests) == 5
+    assert time.monotonic() - began > 4 * 0.2
+
+
 def test_it_gives_up_at_once_when_asked_to_wait_too_long(exchange):
     exchange.always = "429:3600"
     with pytest.raises(RateLimited) as caught:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from functools import cache
 from itertools import pairwise
 
@@ -17,7 +18,9 @@ from market.candles import repair
 from market.errors import BadSpec, NoCandles, UnknownSymbol, UnsupportedTimeframe
 from market.resample import resample
 from market.simulated import SimulatedSource
-from market.simulation.recipe import ASSETS, DIGESTION, Recipe, underreaction
+from market.simulation.daily import FIRST_DAY, daily_path
+from market.simulation.minutes import minute_path
+from market.simulation.recipe import ASSETS, DIGESTION, RANDOM_WALK, Recipe, underreaction
 from market.source import CandleSource, open_source
 
 MAJORS = ("BTC-USDT", "ETH-USDT", "XRP-USDT")
@@ -160,6 +163,27 @@ def test_days_of_the_random_walk_are_as_wide_as_its_minutes_make_them():
         seams.append(r[287::288].std() / r.std())
     assert np.mean(ratios) == pytest.approx(1, abs=4 * np.sqrt(2 / 59 / 8))
     assert np.mean(seams) == pytest.approx(1, abs=4 * np.sqrt(1 / 2 / 59 / 8))
+
+
+def test_the_walk_over_days_has_the_stated_volatility_and_keeps_jumps_for_good():
+    asset, last = ASSETS["BTC-USDT"], FIRST_DAY + 4000
+    plain = daily_path(RANDOM_WALK, "BTC-USDT", asset, last)
+    assert np.diff(plain.level).std() * np.sqrt(365) == pytest.approx(asset.volatility, rel=0.04)
+    jumpy = daily_path(replace(RANDOM_WALK, jumps=1.0), "BTC-USDT", asset, last)
+    assert 0.8 < (jumpy.jump != 0).sum() / 4000 < 1.2
+    moved = np.cumsum(jumpy.jump.sum(axis=1))
+    np.testing.assert_allclose(jumpy.level[1:] - plain.level[1:], moved, atol=1e-9)
+
+
+@pytest.mark.parametrize("recipe", [RANDOM_WALK, replace(RANDOM_WALK, signal=3.0), Recipe()])
+def test_the_minutes_of_a_day_add_up_to_its_move_and_midnight_is_no_seam(recipe):
+    asset, first, last = ASSETS["BTC-USDT"], 20_000, 20_400
+    path = minute_path(recipe, "BTC-USDT", asset, first, last)
+    if not recipe.signal:
+        level = daily_path(recipe, "BTC-USDT", asset, last).level[first - FIRST_DAY + 1 :]
+        np.testing.assert_allclose(path.log_close[:, -1], level, atol=1e-9)
+    r = np.diff(path.log_close.ravel()) / path.sigma.ravel()[1:]
+    assert r[1439::1440].std() / r.std() == pytest.approx(1, abs=0.15)
 
 
 # ---------------------------------------------------------------- the planted signal

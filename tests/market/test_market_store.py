@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 from filelock import FileLock
 
@@ -128,6 +129,25 @@ def test_writers_at_once_lose_nothing(store, day):
     with ThreadPoolExecutor(4) as pool:
         new = list(pool.map(lambda piece: store.append("BTC-USDT", "1m", piece), pieces))
     assert new == [60] * 24
+    pd.testing.assert_frame_equal(store.read("BTC-USDT", "1m"), day, check_exact=True)
+
+
+def test_a_write_that_breaks_half_way_is_never_seen(store, day, monkeypatch):
+    store.append("BTC-USDT", "1m", day.iloc[:700])
+    whole_write = pq.write_table
+
+    def half_a_write(table, file, **options):
+        file.write(b"PAR1 half of a file")
+        file.flush()
+        assert len(store.read("BTC-USDT", "1m")) == 700  # a reader in the middle of it
+        raise OSError("disk full")
+
+    monkeypatch.setattr(pq, "write_table", half_a_write)
+    with pytest.raises(OSError, match="disk full"):
+        store.append("BTC-USDT", "1m", day)
+    assert len(store.read("BTC-USDT", "1m")) == 700
+    monkeypatch.setattr(pq, "write_table", whole_write)
+    assert store.append("BTC-USDT", "1m", day) == 740
     pd.testing.assert_frame_equal(store.read("BTC-USDT", "1m"), day, check_exact=True)
 
 
