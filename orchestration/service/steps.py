@@ -36,27 +36,17 @@ the same home.
 
 from __future__ import annotations
 
-from dataclasses import replace
-from datetime import datetime
-
-from market.symbols import scope_of
-from market.timeframes import instant_ms, timeframe_ms, utc
 from ml_pipeline.errors import PanelError
 from ml_pipeline.panel import Panel
 from orchestration import engine
-from orchestration.drift import LEARNING, Rules, assess
-from orchestration.lifecycle.apply import apply
-from orchestration.lifecycle.decide import Decision
-from orchestration.lifecycle.decide import decide as choose
-from orchestration.lifecycle.gates import DRIFTED, Incumbent
-from orchestration.lifecycle.state import champion_in_store
 from orchestration.service import data as turn_data
+from orchestration.service.beginning import begin
 from orchestration.service.blending import ensemble_row
-from orchestration.service.errors import OtherParameters, StepMissing, TurnError, TurnFailed
-from orchestration.service.judging import contender, judge_kind
-from orchestration.service.publishing import parameters, publish_kind, turn_run
+from orchestration.service.deciding import decide_kind, look_back, watch
+from orchestration.service.errors import StepMissing, TurnError, TurnFailed
+from orchestration.service.judging import judge_kind
+from orchestration.service.publishing import publish_kind
 from orchestration.service.refs import (
-    Begun,
     Dataset,
     Decided,
     Drifted,
@@ -65,60 +55,38 @@ from orchestration.service.refs import (
     Fetched,
     Fit,
     Fits,
-    Json,
     Judged,
     Ledgered,
     Published,
     Served,
     TurnRef,
 )
-from orchestration.service.resources import registry_of, store_of, tracking_of
+from orchestration.service.report import finish, report
+from orchestration.service.resources import registry_of, store_of
 from orchestration.service.staging import fit_version, is_sound, names_of
-from orchestration.service.work import Work, once
-from orchestration.settings import Settings
-from orchestration.store.records import COMPLETED, WITH_FAILURES
-from orchestration.store.store import Store
+from orchestration.service.work import Work, once, turn_lock
+
+__all__ = [
+    "LONGEST_FIRST",
+    "begin",
+    "dataset",
+    "decide",
+    "drift",
+    "ensembles",
+    "fail",
+    "fetch",
+    "finish",
+    "fit",
+    "judge",
+    "ledger",
+    "publish",
+    "report",
+    "serve",
+    "turn_lock",
+]
 
 LONGEST_FIRST = ("price", "risk", "momentum", "volatility", "direction")
 """Kinds in the order their fits should start, so that none is left alone at the end."""
-
-_TRACK_DAYS = 30
-
-
-def begin(settings: Settings, now: datetime | str | int) -> Begun:
-    """Begin a turn, find it as it was left, or say why there is nothing to do.
-
-    Parameters
-    ----------
-    settings
-        All that a turn can be told.
-    now
-        The moment of the turn: a time with a zone, or epoch milliseconds. It is taken back to the
-        last close of a bar.
-
-    Raises
-    ------
-    OtherParameters
-        This turn was begun with other parameters.
-    """
-    step = timeframe_ms(settings.timeframe)
-    at = utc(instant_ms(now) // step * step).to_pydatetime()
-    scope = scope_of(settings.symbols)
-    turn = TurnRef(f"{at:%Y-%m-%dT%H%MZ}_{scope}_{settings.timeframe}", at, scope, settings)
-    store = store_of(settings)
-    newer = _newer(store, turn)
-    if newer is not None:
-        said = f"the newer turn {newer[0]} is completed; {turn.turn_id} would undo it: nothing done"
-        return Begun(turn, "overtaken", said, newer[1])
-    found = store.begin_turn(turn.turn_id, parameters(turn))
-    _refuse_other(turn, found.params)
-    if found.status in (COMPLETED, WITH_FAILURES):
-        said = f"{turn.turn_id} is {found.status}: nothing to do, nothing changed"
-        return Begun(turn, "done", said, found.summary)
-    turn_run(turn)
-    if found.status == "new":
-        return Begun(turn, "new", f"{turn.turn_id} begins")
-    return Begun(turn, "resumed", f"{turn.turn_id} was begun before and goes on")
 
 
 def fetch(turn: TurnRef, symbol: str) -> Fetched:
@@ -163,19 +131,7 @@ def dataset(turn: TurnRef) -> Dataset:
 
 def ledger(turn: TurnRef, kind: str) -> Ledgered:
     """Predict what closed since the last turn with what was in service, and resolve outcomes."""
-
-    def make() -> Ledgered:
-        data, store, slot = _dataset(turn), store_of(turn.settings), turn.slot(kind)
-        panel = Panel.load(data.folder)
-        made = engine.record(store, registry_of(turn.settings), slot, panel, turn.at_ms)
-        candles = turn_data.read_candles(turn, data.symbols)
-        since = turn_data.start_ms(turn)
-        resolved = engine.resolve(store, slot, candles, since, turn.at_ms)
-        broken = "".join(f"; {version}: {why}" for version, why in made.broken.items())
-        said = f"{made.rows:,} predictions, {resolved:,} outcomes{broken}"
-        return Ledgered(kind, made.rows, resolved, said)
-
-    return once(turn, "ledger", kind, Ledgered, make)
+    return once(turn, "ledger", kind, Ledgered, lambda: look_back(turn, kind, _dataset(turn)))
 
 
 def drift(turn: TurnRef, kind: str) -> Drifted:
@@ -183,23 +139,7 @@ def drift(turn: TurnRef, kind: str) -> Drifted:
 
     def make() -> Drifted:
         ledger(turn, kind)
-        slot, store = turn.slot(kind), store_of(turn.settings)
-        champion = champion_in_store(store, slot)
-        since = turn.at_ms - _TRACK_DAYS * 86_400_000
-        horizon = turn_data.horizon_of(turn, kind)
-        step = timeframe_ms(turn.settings.timeframe)
-        verdict = assess(
-            engine.track(store, slot, since),
-            step,
-            horizon,
-            Rules(**turn.settings.drift.model_dump()),
-            baseline=bool(champion and champion.facts.get("baseline")),
-        )
-        row = {"kind": kind, "champion": champion.version if champion else None, **verdict.row}
-        store.add_drift(turn.turn_id, slot.key, row)
-        if champion and verdict.status in DRIFTED:
-            store.flag_for_retraining(champion.key, f"{verdict.status}: {verdict.sentence}")
-        return Drifted(kind, row)
+        return watch(turn, kind)
 
     return once(turn, "drift", kind, Drifted, make)
 
@@ -253,9 +193,6 @@ def publish(turn: TurnRef, kind: str) -> Published:
 def decide(turn: TurnRef, kind: str) -> Decided:
     """Decide who serves the slot, and put it into effect: alias, statuses, links, verdicts.
 
-    The decision follows from stored verdicts alone, so that repeating it after a kill decides the
-    same and completes what was left undone.
-
     Raises
     ------
     LifecycleError
@@ -264,37 +201,7 @@ def decide(turn: TurnRef, kind: str) -> Decided:
 
     def make() -> Decided:
         publish(turn, kind)
-        judged, row = judge(turn, kind), drift(turn, kind).row
-        incumbent = Incumbent(**judged.incumbent) if judged.incumbent else None
-        if incumbent:
-            own = row["champion"] == incumbent.version
-            incumbent = replace(incumbent, drift=row["status"] if own else LEARNING)
-        contenders = [contender(found) for found in judged.contenders]
-        slot, store = turn.slot(kind), store_of(turn.settings)
-        decision = choose(slot.key, contenders, incumbent, turn.settings.gates)
-        serves_from = turn.at_ms if incumbent else turn_data.first_open_ms(turn, kind)
-        apply(
-            decision,
-            slot,
-            serves_from,
-            store=store,
-            tracking=tracking_of(turn.settings),
-            registry=registry_of(turn.settings),
-        )
-        _store_verdicts(turn, decision, judged)
-        if incumbent and decision.champion != incumbent.version:
-            store.clear_flag(f"{slot.key}/{incumbent.version}")
-        chosen = next(c for c in contenders if c.version == decision.champion)
-        return Decided(
-            kind=kind,
-            action=decision.action,
-            champion=decision.champion,
-            before=decision.before,
-            challenger=decision.challenger,
-            baseline=chosen.baseline,
-            statuses=decision.statuses,
-            sentence=decision.sentence,
-        )
+        return decide_kind(turn, judge(turn, kind), drift(turn, kind))
 
     return once(turn, "decide", kind, Decided, make)
 
@@ -332,24 +239,6 @@ def fail(turn: TurnRef, stage: str, subject: str, error: BaseException) -> Failu
     return failure
 
 
-def _store_verdicts(turn: TurnRef, decision: Decision, judged: Judged) -> None:
-    """Store every figure that was looked at with what was decided."""
-    store, slot_key = store_of(turn.settings), decision.slot_key
-    for row in judged.contenders:
-        figures = {**row["metrics"], **{k: v for k, v in row.items() if k != "metrics"}}
-        figures["holdout"] = judged.holdout
-        status = decision.statuses[row["version"]]
-        said = decision.sentence if row["version"] == decision.champion else row["reason"]
-        store.add_verdict(
-            turn.turn_id, slot_key, row["version"], "baseline", figures, status, said or status
-        )
-    if decision.before:
-        store.add_verdict(
-            turn.turn_id, slot_key, decision.champion, decision.before,
-            decision.figures, decision.action, decision.sentence,
-        )  # fmt: skip
-
-
 def _dataset(turn: TurnRef) -> Dataset:
     found = Work(turn.folder).load("dataset", Dataset)
     if found is None or not _panel_is_there(found):
@@ -362,27 +251,3 @@ def _panel_is_there(data: Dataset) -> bool:
         return Panel.load(data.folder).data_hash() == data.data_hash
     except PanelError:
         return False
-
-
-def _newer(store: Store, turn: TurnRef) -> tuple[str, Json] | None:
-    """Return a completed turn of the same scope and timeframe that is later than this one."""
-    suffix = turn.turn_id.partition("_")[2]
-    for other in store.list_turns():
-        same = other.turn_id.partition("_")[2] == suffix
-        if same and other.turn_id > turn.turn_id and other.status in (COMPLETED, WITH_FAILURES):
-            return other.turn_id, other.summary
-    return None
-
-
-def _refuse_other(turn: TurnRef, begun_with: Json) -> None:
-    wanted = parameters(turn)
-    other = [
-        f"{name}: {begun_with.get(name)!r} then, {wanted[name]!r} now"
-        for name in wanted
-        if begun_with.get(name) != wanted[name]
-    ]
-    if other:
-        raise OtherParameters(
-            f"{turn.turn_id} was begun with other parameters ({'; '.join(other)}); use those, "
-            "another moment, or another home"
-        )

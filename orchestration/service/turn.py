@@ -10,7 +10,6 @@ from typing import Any
 from orchestration.service import steps
 from orchestration.service.errors import TurnFailed
 from orchestration.service.refs import Json, TurnRef
-from orchestration.service.report import finish
 from orchestration.service.resources import store_of
 from orchestration.service.work import Work, turn_lock
 from orchestration.settings import Settings
@@ -75,7 +74,7 @@ def _run(turn: TurnRef) -> Json:
         if fitted[kind]:
             _conclude(turn, kind, CHAIN)
     attempt(turn, "ensembles", "", lambda turn, _: steps.ensembles(turn))
-    return finish(turn)
+    return steps.finish(turn)
 
 
 def _conclude(turn: TurnRef, kind: str, chain: Sequence[str]) -> None:

@@ -1,0 +1,75 @@
+"""How a turn begins: new, resumed, already done, overtaken by a newer one, or refused."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from market.symbols import scope_of
+from market.timeframes import instant_ms, timeframe_ms, utc
+from orchestration.service.errors import OtherParameters
+from orchestration.service.publishing import parameters, turn_run
+from orchestration.service.refs import Begun, Json, TurnRef
+from orchestration.service.resources import store_of
+from orchestration.settings import Settings
+from orchestration.store.records import COMPLETED, WITH_FAILURES
+from orchestration.store.store import Store
+
+
+def begin(settings: Settings, now: datetime | str | int) -> Begun:
+    """Begin a turn, find it as it was left, or say why there is nothing to do.
+
+    Parameters
+    ----------
+    settings
+        All that a turn can be told.
+    now
+        The moment of the turn: a time with a zone, or epoch milliseconds. It is taken back to the
+        last close of a bar.
+
+    Raises
+    ------
+    OtherParameters
+        This turn was begun with other parameters.
+    """
+    step = timeframe_ms(settings.timeframe)
+    at = utc(instant_ms(now) // step * step).to_pydatetime()
+    scope = scope_of(settings.symbols)
+    turn = TurnRef(f"{at:%Y-%m-%dT%H%MZ}_{scope}_{settings.timeframe}", at, scope, settings)
+    store = store_of(settings)
+    newer = _newer(store, turn)
+    if newer is not None:
+        said = f"the newer turn {newer[0]} is completed; {turn.turn_id} would undo it: nothing done"
+        return Begun(turn, "overtaken", said, newer[1])
+    found = store.begin_turn(turn.turn_id, parameters(turn))
+    _refuse_other(turn, found.params)
+    if found.status in (COMPLETED, WITH_FAILURES):
+        said = f"{turn.turn_id} is {found.status}: nothing to do, nothing changed"
+        return Begun(turn, "done", said, found.summary)
+    turn_run(turn)
+    if found.status == "new":
+        return Begun(turn, "new", f"{turn.turn_id} begins")
+    return Begun(turn, "resumed", f"{turn.turn_id} was begun before and goes on")
+
+
+def _newer(store: Store, turn: TurnRef) -> tuple[str, Json] | None:
+    """Return a completed turn of the same scope and timeframe that is later than this one."""
+    suffix = turn.turn_id.partition("_")[2]
+    for other in store.list_turns():
+        same = other.turn_id.partition("_")[2] == suffix
+        if same and other.turn_id > turn.turn_id and other.status in (COMPLETED, WITH_FAILURES):
+            return other.turn_id, other.summary
+    return None
+
+
+def _refuse_other(turn: TurnRef, begun_with: Json) -> None:
+    wanted = parameters(turn)
+    other = [
+        f"{name}: {begun_with.get(name)!r} then, {wanted[name]!r} now"
+        for name in wanted
+        if begun_with.get(name) != wanted[name]
+    ]
+    if other:
+        raise OtherParameters(
+            f"{turn.turn_id} was begun with other parameters ({'; '.join(other)}); use those, "
+            "another moment, or another home"
+        )

@@ -1,0 +1,106 @@
+"""What one slot's past says, and who serves it from now on."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from market.timeframes import DAY_MS, timeframe_ms
+from ml_pipeline.panel import Panel
+from orchestration import engine
+from orchestration.drift import LEARNING, Rules, assess
+from orchestration.lifecycle.apply import apply
+from orchestration.lifecycle.decide import Decision, decide
+from orchestration.lifecycle.gates import DRIFTED, Incumbent
+from orchestration.lifecycle.state import champion_in_store
+from orchestration.service.data import first_open_ms, horizon_of, read_candles, start_ms
+from orchestration.service.judging import contender
+from orchestration.service.refs import Dataset, Decided, Drifted, Judged, Ledgered, TurnRef
+from orchestration.service.resources import registry_of, store_of, tracking_of
+
+_TRACK_DAYS = 30
+
+
+def look_back(turn: TurnRef, kind: str, data: Dataset) -> Ledgered:
+    """Predict what closed since the last turn with what was in service, and resolve outcomes."""
+    store, slot = store_of(turn.settings), turn.slot(kind)
+    panel = Panel.load(data.folder)
+    made = engine.record(store, registry_of(turn.settings), slot, panel, turn.at_ms)
+    candles = read_candles(turn, data.symbols)
+    resolved = engine.resolve(store, slot, candles, start_ms(turn), turn.at_ms)
+    broken = "".join(f"; {version}: {why}" for version, why in made.broken.items())
+    said = f"{made.rows:,} predictions, {resolved:,} outcomes{broken}"
+    return Ledgered(kind, made.rows, resolved, said)
+
+
+def watch(turn: TurnRef, kind: str) -> Drifted:
+    """Judge the champion by its ledger, store the verdict, and flag it where it has fallen."""
+    slot, store = turn.slot(kind), store_of(turn.settings)
+    champion = champion_in_store(store, slot)
+    verdict = assess(
+        engine.track(store, slot, turn.at_ms - _TRACK_DAYS * DAY_MS),
+        timeframe_ms(turn.settings.timeframe),
+        horizon_of(turn, kind),
+        Rules(**turn.settings.drift.model_dump()),
+        baseline=bool(champion and champion.facts.get("baseline")),
+    )
+    row = {"kind": kind, "champion": champion.version if champion else None, **verdict.row}
+    store.add_drift(turn.turn_id, slot.key, row)
+    if champion and verdict.status in DRIFTED:
+        store.flag_for_retraining(champion.key, f"{verdict.status}: {verdict.sentence}")
+    return Drifted(kind, row)
+
+
+def decide_kind(turn: TurnRef, judged: Judged, drifted: Drifted) -> Decided:
+    """Decide who serves a slot, and put it into effect: alias, statuses, links, verdicts, flags.
+
+    The decision follows from stored verdicts alone, so that repeating it after a kill decides the
+    same and completes what was left undone.
+    """
+    slot, store = turn.slot(judged.kind), store_of(turn.settings)
+    incumbent = Incumbent(**judged.incumbent) if judged.incumbent else None
+    if incumbent:
+        # What the ledger says is about the champion of the last turn, not of one put in by hand.
+        own = drifted.row["champion"] == incumbent.version
+        incumbent = replace(incumbent, drift=drifted.row["status"] if own else LEARNING)
+    contenders = [contender(row) for row in judged.contenders]
+    decision = decide(slot.key, contenders, incumbent, turn.settings.gates)
+    apply(
+        decision,
+        slot,
+        turn.at_ms if incumbent else first_open_ms(turn, judged.kind),
+        store=store,
+        tracking=tracking_of(turn.settings),
+        registry=registry_of(turn.settings),
+    )
+    _store_verdicts(turn, decision, judged)
+    if incumbent and decision.champion != incumbent.version:
+        store.clear_flag(f"{slot.key}/{incumbent.version}")
+    baseline = {c.version: c.baseline for c in contenders}
+    return Decided(
+        kind=judged.kind,
+        action=decision.action,
+        champion=decision.champion,
+        before=decision.before,
+        challenger=decision.challenger,
+        baseline=baseline[decision.champion],
+        statuses=decision.statuses,
+        sentence=decision.sentence,
+    )
+
+
+def _store_verdicts(turn: TurnRef, decision: Decision, judged: Judged) -> None:
+    """Store every figure that was looked at with what was decided."""
+    store, slot_key = store_of(turn.settings), decision.slot_key
+    for row in judged.contenders:
+        figures = {**row["metrics"], **{k: v for k, v in row.items() if k != "metrics"}}
+        figures["holdout"] = judged.holdout
+        status = decision.statuses[row["version"]]
+        said = decision.sentence if row["version"] == decision.champion else row["reason"]
+        store.add_verdict(
+            turn.turn_id, slot_key, row["version"], "baseline", figures, status, said or status
+        )
+    if decision.before:
+        store.add_verdict(
+            turn.turn_id, slot_key, decision.champion, decision.before,
+            decision.figures, decision.action, decision.sentence,
+        )  # fmt: skip
