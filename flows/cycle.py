@@ -1,0 +1,158 @@
+"""The turn: fetch, learn, judge, decide, report; every twelve hours, or when asked."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from prefect import flow, task
+from prefect.cache_policies import NO_CACHE
+from prefect.runtime import flow_run
+from prefect.states import State
+
+from flows import artifacts
+from flows.lock import one_turn
+from flows.recovery import alive
+from flows.runners import task_runner
+from flows.turn import Turn, nothing_to_do, worth_another_try
+from orchestration.service import steps
+from orchestration.service.refs import TurnRef
+from orchestration.settings import Settings, load_settings
+
+Kind = Literal["direction", "risk", "price", "momentum", "volatility"]
+Json = dict[str, Any]
+
+
+@task(
+    task_run_name="fetch {symbol}",
+    cache_policy=NO_CACHE,
+    retries=2,
+    retry_delay_seconds=[5, 20],
+    retry_jitter_factor=0.5,
+    retry_condition_fn=worth_another_try,
+)
+def fetch(turn: TurnRef, symbol: str) -> Any:
+    """Bring a symbol's candles up to the turn: the only step that needs a network."""
+    return steps.fetch(turn, symbol)
+
+
+@task(task_run_name="dataset", cache_policy=NO_CACHE)
+def dataset(turn: TurnRef) -> Any:
+    """Compute features and labels of all symbols into one panel on disk."""
+    return steps.dataset(turn)
+
+
+@task(task_run_name="ledger {kind}", cache_policy=NO_CACHE)
+def ledger(turn: TurnRef, kind: str) -> Any:
+    """Write the predictions of the models in service, and the outcomes that are now known."""
+    return steps.ledger(turn, kind)
+
+
+@task(task_run_name="drift {kind}", cache_policy=NO_CACHE)
+def drift(turn: TurnRef, kind: str) -> Any:
+    """Check the champion against what really happened."""
+    return steps.drift(turn, kind)
+
+
+@task(task_run_name="fit {kind}", cache_policy=NO_CACHE)
+def fit(turn: TurnRef, kind: str) -> Any:
+    """Fit the baseline and each recipe of a kind, on one thread."""
+    return steps.fit(turn, kind)
+
+
+@task(task_run_name="judge {kind}", cache_policy=NO_CACHE)
+def judge(turn: TurnRef, kind: str) -> Any:
+    """Open the holdout once: candidates and champion, paired, against the baseline."""
+    return steps.judge(turn, kind)
+
+
+@task(task_run_name="publish {kind}", cache_policy=NO_CACHE)
+def publish(turn: TurnRef, kind: str) -> Any:
+    """Put the bundles into the models folder, their runs and pictures into MLflow."""
+    return steps.publish(turn, kind)
+
+
+@task(task_run_name="decide {kind}", cache_policy=NO_CACHE)
+def decide(turn: TurnRef, kind: str) -> Any:
+    """Promote, refresh, keep or roll back, and say why."""
+    return steps.decide(turn, kind)
+
+
+@task(task_run_name="serve {kind}", cache_policy=NO_CACHE)
+def serve(turn: TurnRef, kind: str) -> Any:
+    """Write the first predictions of versions that came into service."""
+    return steps.serve(turn, kind)
+
+
+@task(task_run_name="ensembles", cache_policy=NO_CACHE)
+def ensembles(turn: TurnRef) -> Any:
+    """Blend proven models, and keep the blend only where it holds its own."""
+    return steps.ensembles(turn)
+
+
+@flow(
+    name="cycle",
+    flow_run_name=artifacts.run_name,
+    task_runner=task_runner(load_settings()),
+    persist_result=False,
+)
+def cycle(
+    symbols: list[str] | None = None,
+    kinds: list[Kind] | None = None,
+    timeframe: str | None = None,
+    days: float | None = None,
+    source: str | None = None,
+    seed: int | None = None,
+    now: datetime | None = None,
+) -> State[Json]:
+    """Run one turn, from candles to champions.
+
+    What is left out comes from the settings (tidewheel.toml, TIDEWHEEL_*).
+
+    Parameters
+    ----------
+    symbols
+        Trading pairs such as BTC-USDT, learnt together.
+    kinds
+        Which models to train and judge.
+    timeframe
+        Bar length such as 1m or 5m.
+    days
+        History to work on, in days.
+    source
+        Where candles come from: simulated, files:<folder>, exchange:<id>.
+    seed
+        Of every random draw.
+    now
+        The moment of the turn in UTC; the clock's if left out.
+
+    Raises
+    ------
+    orchestration.service.errors.TurnRunning
+        Another turn of this home is running.
+    orchestration.service.errors.TurnFailed
+        No symbol could be fetched, or no kind could be learnt.
+    """
+    settings = load_settings(
+        symbols=symbols, kinds=kinds, timeframe=timeframe, days=days, source=source, seed=seed
+    )
+    with alive(settings.prefect_dir, str(flow_run.get_id())), one_turn(settings):
+        return turn_of(settings, now or datetime.now(UTC))
+
+
+def turn_of(settings: Settings, now: datetime) -> State[Json]:
+    """Take every step of the turn at `now`, inside a flow run; one failure is one failure."""
+    begun = steps.begin(settings, now)
+    if begun.idle:
+        return nothing_to_do(begun.sentence, begun.summary)
+    turn = Turn(begun, settings)
+    for _ in turn.collect(fetch, turn.spread(fetch, settings.symbols)):
+        pass
+    turn.must(dataset)
+    fits = turn.spread(fit, [kind for kind in steps.LONGEST_FIRST if kind in settings.kinds])
+    for kind in settings.kinds:
+        turn.chain(kind, ledger, drift)
+    for kind in turn.collect(fit, fits):
+        turn.chain(kind, judge, publish, decide, serve)
+    turn.last(ensembles)
+    return turn.finish()

@@ -1,0 +1,57 @@
+"""Retrain now, when asked: other symbols, one kind, a longer window; the same turn, unscheduled."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from prefect import flow
+from prefect.runtime import flow_run
+from prefect.states import State
+
+from flows import artifacts
+from flows.cycle import Kind, turn_of
+from flows.lock import one_turn
+from flows.recovery import alive
+from flows.runners import task_runner
+from orchestration.settings import load_settings
+
+Json = dict[str, Any]
+
+
+@flow(
+    name="retrain",
+    flow_run_name=artifacts.run_name,
+    task_runner=task_runner(load_settings()),
+    persist_result=False,
+)
+def retrain(
+    symbols: list[str] | None = None,
+    kinds: list[Kind] | None = None,
+    days: float | None = None,
+    timeframe: str | None = None,
+    source: str | None = None,
+) -> State[Json]:
+    """Train and judge again at this moment, with other symbols, kinds or history.
+
+    What is left out comes from the settings (tidewheel.toml, TIDEWHEEL_*). A candidate has to pass
+    the same gates as in a scheduled turn.
+
+    Parameters
+    ----------
+    symbols
+        Trading pairs such as BTC-USDT, learnt together; one alone is a slot of its own.
+    kinds
+        Which models to train and judge.
+    days
+        History to work on, in days.
+    timeframe
+        Bar length such as 1m or 5m.
+    source
+        Where candles come from: simulated, files:<folder>, exchange:<id>.
+    """
+    settings = load_settings(
+        symbols=symbols, kinds=kinds, days=days, timeframe=timeframe, source=source
+    )
+    with alive(settings.prefect_dir, str(flow_run.get_id())), one_turn(settings):
+        return turn_of(settings, datetime.now(UTC))

@@ -1,0 +1,54 @@
+"""One turn without a worker: a real Prefect server is started or reused, and left as it was."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from flows.environment import quiet, use_home
+from flows.lock import one_turn
+from flows.progress import Listener, listening
+from flows.recovery import mark_dead_runs
+from flows.servers import prefect_server
+from orchestration.settings import Settings
+
+Json = dict[str, Any]
+
+
+def run_cycle(settings: Settings, parameters: Mapping[str, Any], listener: Listener) -> Json:
+    """Run the cycle flow in this process, recorded by the Prefect server of this home.
+
+    Parameters
+    ----------
+    settings
+        Of the turn; its ``home`` says which server.
+    parameters
+        Of the flow `flows.cycle.cycle`.
+    listener
+        Called with each step.
+
+    Returns
+    -------
+    dict
+        The summary of the turn, with ``prefect_run``, the path of the run's page in the UI.
+
+    Raises
+    ------
+    orchestration.service.errors.TurnRunning
+        Another turn of this home is running.
+    flows.errors.ServerError
+        The Prefect server could not be started.
+    """
+    use_home(settings.home)
+    quiet()
+    with one_turn(settings):
+        server = prefect_server(settings)
+        try:
+            mark_dead_runs(server.url, settings.prefect_dir, fresh=server.owned)
+            # Only now: Prefect reads its environment once, when it is imported.
+            from flows.in_process import run
+
+            with listening(listener):
+                return run(f"{server.url}/api", parameters)
+        finally:
+            server.stop()

@@ -1,0 +1,42 @@
+"""The MLflow server of a home, and addresses of pages in both UIs."""
+
+from __future__ import annotations
+
+import os
+
+from flows.environment import quiet
+from flows.servers import Server, ServerKind, ensure, fetched
+from orchestration.settings import Settings
+from orchestration.tracking.backend import (
+    mlflow_server_command,
+    mlflow_server_environment,
+    prepare,
+)
+
+
+def mlflow_server(settings: Settings) -> Server:
+    """Start or reuse the MLflow server of this home; an ``http`` tracking URI names another one."""
+    if settings.tracking_uri.startswith("http"):
+        return Server(settings.tracking_uri.rstrip("/"))
+    # A fresh SQLite file that several processes open at once breaks: make it first.
+    prepare(settings.tracking_uri, settings.artifact_root)
+    return ensure(mlflow_kind(settings))
+
+
+def mlflow_kind(settings: Settings) -> ServerKind:
+    """Describe the MLflow server of a home."""
+
+    def env(port: int) -> dict[str, str]:
+        env = {**os.environ, **mlflow_server_environment(settings.tracking_uri)}
+        quiet(env)
+        return env
+
+    return ServerKind(
+        name="MLflow",
+        folder=settings.mlflow_dir,
+        host=settings.host,
+        port=settings.mlflow_port,
+        command=lambda port: mlflow_server_command(settings.artifact_root, settings.host, port),
+        env=env,
+        answers=lambda url: fetched(f"{url}/health") is not None,
+    )

@@ -1,0 +1,1 @@
+"""Faces of the service: the command line now, the API and the dashboard beside it."""

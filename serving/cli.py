@@ -1,0 +1,108 @@
+"""The command line: `tidewheel cycle`, `up`, `leaderboard`, `turns`, `settings`."""
+
+from __future__ import annotations
+
+from flows.environment import quiet
+
+quiet()  # before anything numerical is imported: its threads are counted once
+
+import os  # noqa: E402
+import sys  # noqa: E402
+from pathlib import Path  # noqa: E402
+from typing import Annotated, Any  # noqa: E402
+
+import typer  # noqa: E402
+
+from serving import console  # noqa: E402
+
+app = typer.Typer(
+    name="tidewheel",
+    help="A model pipeline for short-horizon crypto trading that turns twice a day.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+
+Home = Annotated[
+    Path | None,
+    typer.Option(help="Folder of all that is kept.", show_default="TIDEWHEEL_HOME or ./var"),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]
+Text = str | None
+
+
+def option(text: str) -> Any:
+    """Return a typer option whose default lies in the settings."""
+    return typer.Option(help=text, show_default="from the settings")
+
+
+@app.command(epilog="Example: tidewheel cycle --symbols BTC-USDT,ETH-USDT --days 14")
+def cycle(
+    source: Annotated[Text, option("simulated, files:<folder> or exchange:<id>.")] = None,
+    symbols: Annotated[Text, option("Trading pairs, separated by commas.")] = None,
+    kinds: Annotated[Text, option("Model kinds, separated by commas.")] = None,
+    timeframe: Annotated[Text, option("Bar length, such as 1m.")] = None,
+    days: Annotated[float | None, option("History to work on.")] = None,
+    seed: Annotated[int | None, option("Of every random draw.")] = None,
+    now: Annotated[
+        Text, typer.Option(help="Moment of the turn, with its zone.", show_default="the clock")
+    ] = None,
+    home: Home = None,
+    json: Json = False,
+) -> None:
+    """Run one turn: fetch, learn, judge, decide; ends with the leaderboard.
+
+    The same --now again changes nothing. Exit status: 0 done, 3 done with failures in it, 2 bad
+    input, 1 not done.
+    """
+    from market.timeframes import instant_ms, utc
+    from serving import turns
+
+    asked = {"source": source, "symbols": symbols, "kinds": kinds, "timeframe": timeframe}
+    settings = _settings(home, **asked, days=days, seed=seed)
+    moment = None if now is None else utc(instant_ms(now)).to_pydatetime()
+    summary = turns.run(settings, moment)
+    if json:
+        console.print_json(summary)
+    else:
+        turns.show(summary, settings)
+    raise typer.Exit(3 if summary.get("failures") else 0)
+
+
+@app.command(epilog="Example: tidewheel up --home var")
+def up(home: Home = None) -> None:
+    """Run the Prefect and MLflow servers, the schedule and a worker, until Ctrl-C."""
+    from serving import desk
+
+    desk.run(_settings(home))
+
+
+@app.command(epilog="Example: tidewheel settings --json")
+def settings(home: Home = None, json: Json = False) -> None:
+    """Print the settings in force, with passwords masked."""
+    shown = _settings(home).as_dict()
+    if json:
+        console.print_json(shown)
+    else:
+        console.print_settings(shown)
+
+
+def main() -> None:
+    """Run the command line; the one place where an error becomes a sentence."""
+    try:
+        app()
+    except KeyboardInterrupt:
+        console.say("stopped")
+        sys.exit(130)
+    except Exception as error:  # noqa: BLE001 - the one place: every error becomes a sentence
+        sys.exit(console.explain(error, debug=bool(os.environ.get("TIDEWHEEL_DEBUG"))))
+
+
+def _settings(home: Path | None, **asked: Any) -> Any:
+    from orchestration.settings import load_settings
+
+    return load_settings(home=home, **asked)
+
+
+if __name__ == "__main__":
+    main()
