@@ -212,24 +212,34 @@ def _translated(name: str, exchange: Any) -> Iterator[None]:
     try:
         yield
     except ccxt.BadSymbol as error:
-        raise UnknownSymbol(f"{name} does not know this symbol: {error}") from error
+        raise UnknownSymbol(f"{name} does not know this symbol: {_short(error)}") from error
     except (ccxt.RateLimitExceeded, ccxt.DDoSProtection) as error:
         pause = _retry_after(exchange)
-        raise RateLimited(f"{name} was asked too often: {error}; ask less often", pause) from error
+        raise RateLimited(
+            f"{name} was asked too often: {_short(error)}; ask less often", pause
+        ) from error
     except ccxt.RequestTimeout as error:
-        raise SourceTimeout(f"{name} did not answer in time: {error}; try again later") from error
+        raise SourceTimeout(
+            f"{name} did not answer in time: {_short(error)}; try again later"
+        ) from error
     except ccxt.BadResponse as error:
-        raise BadAnswer(f"{name} sent something that is not an answer: {error}") from error
+        raise BadAnswer(f"{name} sent something that is not an answer: {_short(error)}") from error
     except ccxt.NetworkError as error:
         raise SourceDown(
-            f"{name} cannot be reached or is out of order: {error}; check the network, or set "
-            f"{URL_VARIABLE} to a mirror"
+            f"{name} cannot be reached or is out of order: {_short(error)}; "
+            f"check the network, or set {URL_VARIABLE} to a mirror"
         ) from error
     except ccxt.BaseError as error:
-        raise SourceError(f"{name} refused: {error}") from error
+        raise SourceError(f"{name} refused: {_short(error)}") from error
     except (TypeError, ValueError, KeyError, IndexError, AttributeError) as error:
         # ccxt takes answers apart without looking: what is not candles breaks somewhere inside it.
-        raise BadAnswer(f"{name} sent something that is not candles: {error!r}") from error
+        raise BadAnswer(f"{name} sent something that is not candles: {_short(error)}") from error
+
+
+def _short(error: Exception) -> str:
+    """Return what ccxt said without the web page it may have quoted."""
+    text = " ".join(f"{type(error).__name__}: {error}".split())
+    return text if len(text) <= 160 else f"{text[:160]}…"
 
 
 def _could_be_empty(answer: Any) -> bool:

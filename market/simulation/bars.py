@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 import numpy.typing as npt
-from scipy.signal import lfilter
 
-from market.simulation.daily import FIRST_DAY, MINUTES, Floats, Ints, generator
+from market.simulation.daily import FIRST_DAY, MINUTES, Ints, generator
+from market.simulation.decay import Floats, autoregression
 from market.simulation.minutes import Minutes, minute_path, with_day_before
 from market.simulation.recipe import Asset, Recipe
 
@@ -15,6 +17,18 @@ FIRST_BAR_DAY = FIRST_DAY + 4
 
 _STEPS = 8  # of the path inside a bar
 _BUSY_HALF_LIFE = 30.0  # minutes, of the part of volume that volatility does not explain
+
+
+class _Draws(NamedTuple):
+    """Randomness of whole days, day first: the path inside each bar [1440, 8], uniforms that decide
+    on quiet bars and on opens beside the last close [1440], volume noise [2, 1440], outages [3].
+    """
+
+    steps: Floats
+    quiet: Floats
+    beside: Floats
+    busy: Floats
+    outage: Floats
 
 
 def minute_bars(recipe: Recipe, symbol: str, asset: Asset, first: int, last: int) -> Floats:
@@ -30,30 +44,35 @@ def minute_bars(recipe: Recipe, symbol: str, asset: Asset, first: int, last: int
     float64 [days × 1440, 5]
         Open, high, low, close, volume. A row is the same in every window it is asked in.
     """
+    # One day in front, because the first open is the close before it; dropped at the end.
     path = minute_path(recipe, symbol, asset, first - 1, last)
-    days = np.arange(first - 2, last + 1)
-    streams = [generator(recipe, symbol, "bars", int(day)) for day in days]
-    steps = np.stack([g.standard_normal((MINUTES, _STEPS)) for g in streams[1:]])
-    uniform = np.stack([g.random((2, MINUTES)) for g in streams], axis=1)[:, 1:]
-    busy = np.stack([g.standard_normal((2, MINUTES)) for g in streams], axis=1)
-    outage = np.stack([g.random(3) for g in streams])[1:]
-    dead = _dead(recipe, outage)
-    still = (dead | (uniform[0] < recipe.quiet)).ravel()
+    draws = _draw(recipe, symbol, np.arange(first - 2, last + 1))
+    dead = _dead(recipe, draws.outage[1:])
+    still = (dead | (draws.quiet[1:] < recipe.quiet)).ravel()
     close = _closes(recipe, asset, path, still)
-    opens = _opens(recipe, asset, close, uniform[1].ravel())
-    sigma = path.sigma.reshape(-1, 1)
-    high, low = _extremes(opens, close, sigma * steps.reshape(-1, _STEPS) / np.sqrt(_STEPS))
+    opens = _opens(recipe, asset, close, draws.beside[1:].ravel())
+    steps = (path.sigma[..., None] * draws.steps[1:]).reshape(-1, _STEPS) / np.sqrt(_STEPS)
+    high, low = _extremes(opens, close, steps)
     if recipe.ticks:
         high, low = _on_grid(high, asset.tick), _on_grid(low, asset.tick)
     high = np.maximum(high, np.maximum(opens, close))
     low = np.minimum(low, np.minimum(opens, close))
     last_close = np.append(close[:1], close[:-1])
     prices = [np.where(still, last_close, x) for x in (opens, high, low, close)]
-    volume = _volume(recipe, asset, path, busy)
+    volume = _volume(recipe, asset, path, draws.busy).ravel()
     volume = np.where(dead.ravel(), 0.0, np.where(still, asset.lot + volume * 0.01, volume))
     if recipe.ticks:
         volume = _on_grid(volume, asset.lot)
     return np.stack([*prices, volume], axis=1)[MINUTES:]
+
+
+def _draw(recipe: Recipe, symbol: str, days: Ints) -> _Draws:
+    rows = []
+    for day in days:
+        rng = generator(recipe, symbol, "bars", int(day))
+        steps, uniform = rng.standard_normal((MINUTES, _STEPS)), rng.random((2, MINUTES))
+        rows.append((steps, *uniform, rng.standard_normal((2, MINUTES)), rng.random(3)))
+    return _Draws(*(np.stack(column) for column in zip(*rows, strict=True)))
 
 
 def _dead(recipe: Recipe, outage: Floats) -> npt.NDArray[np.bool_]:
@@ -94,12 +113,11 @@ def _extremes(opens: Floats, close: Floats, steps: Floats) -> tuple[Floats, Floa
 
 
 def _volume(recipe: Recipe, asset: Asset, path: Minutes, busy: Floats) -> Floats:
-    """Return volumes [n]: more when volatility is high or the move a surprise, times noise."""
-    phi = 0.5 ** (1 / _BUSY_HALF_LIFE)
-    lasting = lfilter([np.sqrt(1 - phi**2)], [1.0, -phi], with_day_before(busy[0]), axis=1)
-    noise = 0.45 * lasting[:, MINUTES:] + 0.45 * busy[1][1:]
+    """Return volumes [days, 1440]: more when volatility is high or the move a surprise, times noise."""
+    lasting = autoregression(with_day_before(busy[:, 0]), _BUSY_HALF_LIFE, 1.0)[:, MINUTES:]
+    noise = 0.45 * lasting + 0.45 * busy[1:, 1]
     level = np.log(asset.volume) + 1.2 * path.log_vol + 0.45 * (path.surprise - 0.8)
-    return np.asarray(np.exp(np.minimum(level, np.log(asset.volume) + 5) + noise)).ravel()
+    return np.asarray(np.exp(np.minimum(level, np.log(asset.volume) + 5) + noise))
 
 
 def _on_grid(values: Floats, step: float) -> Floats:

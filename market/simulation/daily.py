@@ -7,8 +7,8 @@ from zlib import crc32
 
 import numpy as np
 import numpy.typing as npt
-from scipy.signal import lfilter
 
+from market.simulation.decay import Floats, autoregression, decaying_sum
 from market.simulation.recipe import Asset, Recipe
 
 FIRST_DAY = 16_436
@@ -22,7 +22,6 @@ VOL_COMMON = 0.8
 _SLOW_HALF_LIFE, _SLOW_STD = 5.0, 0.20  # days; of ln σ
 _JUMP = (5.0, 8.0)  # smallest jump, and what may come on top, in minutes' standard deviations
 
-Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
 
@@ -67,14 +66,14 @@ def daily_path(recipe: Recipe, symbol: str, asset: Asset, last: int) -> Daily:
         for label in (MARKET, symbol)
     }
     moves = share(draws[MARKET][:n, 0], draws[symbol][:n, 0], recipe.correlation)
-    phi, std = 0.5 ** (1 / _SLOW_HALF_LIFE), recipe.clusters * _SLOW_STD
+    std = recipe.clusters * _SLOW_STD
     innovations = share(draws[MARKET][:, 1], draws[symbol][:, 1], VOL_COMMON)
-    slow = lfilter([std * np.sqrt(1 - phi**2)], [1.0, -phi], innovations) - std**2
+    slow = autoregression(innovations, _SLOW_HALF_LIFE, std) - std**2
     sigma = minute_sigma(asset) * np.exp((slow[:-1] + slow[1:]) / 2)
     jump, jump_minute = _jumps(recipe, symbol, sigma)
     steps = moves * sigma * np.sqrt(MINUTES) + jump.sum(axis=1) + recipe.drift / 365
     pull = 1 - 0.5 ** (1 / recipe.tether) if recipe.tether else 0.0
-    walk = lfilter([1.0], [1.0, pull - 1], steps)
+    walk = decaying_sum(steps, 1 - pull)
     return Daily(np.log(asset.price) + np.append(0.0, walk), slow, jump, jump_minute)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from scipy.signal import lfilter
 
 from market.simulation.daily import (
     FIRST_DAY,
@@ -13,13 +12,13 @@ from market.simulation.daily import (
     MINUTES,
     VOL_COMMON,
     Daily,
-    Floats,
     Ints,
     daily_path,
     generator,
     minute_sigma,
     share,
 )
+from market.simulation.decay import Floats, autoregression, decaying_sum
 from market.simulation.recipe import DIGESTION, Asset, Recipe, underreaction
 
 _FAST = ((20.0, 0.25), (180.0, 0.28))  # half-life in minutes and standard deviation, of ln σ
@@ -48,7 +47,7 @@ def minute_path(recipe: Recipe, symbol: str, asset: Asset, first: int, last: int
     jumps, totals, levels = _day_steps(daily, days)
     epsilon = _bridge(sigma * shocks[1:], sigma**2, totals - jumps.sum(axis=1))
     theta = underreaction(recipe.signal)
-    late = lfilter([-theta], [1.0, -DIGESTION], with_day_before(epsilon), axis=1)[:, MINUTES:]
+    late = -theta * decaying_sum(with_day_before(epsilon), DIGESTION)[:, MINUTES:]
     walk = levels[1:, None] + np.cumsum(epsilon[1:] + jumps[1:], axis=1)
     return Minutes(walk + late, sigma[1:], log_vol[1:], np.abs(shocks[2:]))
 
@@ -79,10 +78,8 @@ def _log_vol(recipe: Recipe, daily: Daily, days: Ints, fast: Floats) -> Floats:
     """Return ln(σ/σ̄) [days, 1440] such that E[σ²] = σ̄²; `fast` starts a day earlier."""
     parts = _season(days) * recipe.seasons
     for (half_life, std), noise in zip(_FAST, fast, strict=True):
-        phi, scale = 0.5 ** (1 / half_life), std * recipe.clusters
-        gain = scale * np.sqrt(1 - phi**2)
-        parts += lfilter([gain], [1.0, -phi], with_day_before(noise), axis=1)[:, MINUTES:]
-        parts -= scale**2
+        scale = std * recipe.clusters
+        parts += autoregression(with_day_before(noise), half_life, scale)[:, MINUTES:] - scale**2
     here = daily.slow[days - FIRST_DAY, None]
     there = daily.slow[days - FIRST_DAY + 1, None]
     return np.asarray(parts + here + (there - here) * (np.arange(MINUTES) / MINUTES))

@@ -19,6 +19,7 @@ from market.errors import BadSpec, NoCandles, UnknownSymbol, UnsupportedTimefram
 from market.resample import resample
 from market.simulated import SimulatedSource
 from market.simulation.daily import FIRST_DAY, daily_path
+from market.simulation.decay import decaying_sum
 from market.simulation.minutes import minute_path
 from market.simulation.recipe import ASSETS, DIGESTION, RANDOM_WALK, Recipe, underreaction
 from market.source import CandleSource, open_source
@@ -122,6 +123,13 @@ def test_longer_timeframes_are_resampled():
     assert (got.index[0].hour, got.index[0].minute, len(got)) == (0, 15, 95)
     oracle = resample(candles(""), "1m", "15m").loc[got.index]
     pd.testing.assert_frame_equal(got, oracle, check_exact=True)
+
+
+def test_decaying_sums_are_the_recursion_and_do_not_see_what_follows():
+    x = np.random.default_rng(0).normal(size=(3, 1000))
+    for phi in (0.0, 0.5, 0.99, 1.0):
+        np.testing.assert_allclose(decaying_sum(x, phi), lfilter([1], [1, -phi], x), rtol=1e-9)
+        np.testing.assert_array_equal(decaying_sum(x, phi)[:, :77], decaying_sum(x[:, :77], phi))
 
 
 # ---------------------------------------------------------------- the random walk
