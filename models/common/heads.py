@@ -260,14 +260,6 @@ def make_head(kind: str, params: Mapping[str, Any]) -> Head:
     )
 
 
-def decode(
-    kind: str, raw: NDArray[Any], params: Mapping[str, Any], close: NDArray[Any] | None = None
-) -> Answer:
-    """Return the answers to the rows of `raw` [N, K]: `make_head` and its `decode` in one call."""
-    prices = None if close is None else np.asarray(close, dtype=np.float64)
-    return make_head(kind, params).decode(np.asarray(raw, dtype=np.float64), prices)
-
-
 def _number(name: str, value: object) -> float:
     return float(_finite(name, value, 0, "one finite number"))
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from models.common.errors import HeadError, PredictionError
-from models.common.heads import HEADS, decode, make_head
+from models.common.heads import HEADS, Answer, Floats, make_head
 from models.common.risk_score import RiskScore
 from models.common.slot import KINDS
 from tests.models.tiny import HEAD_PARAMS
@@ -33,6 +33,12 @@ KEYS = {
         "confidence",
     },
 }
+
+
+def decode(
+    kind: str, raw: Floats, params: dict[str, object], close: Floats | None = None
+) -> Answer:
+    return make_head(kind, params).decode(raw, close)
 
 
 def items(answer: object) -> dict[str, object]:
