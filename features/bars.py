@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 
 from features.errors import BadBar
 from market.candles import COLUMNS, as_candles, check_candles, open_ms
+from market.timeframes import instant_ms
 
 Bar = Mapping[str, Any] | pd.Series | Sequence[float]
 """A bar: keys ``timestamp open high low close volume`` (or the time as a Series' name), or six
-numbers in this order with the open time in epoch milliseconds."""
+numbers in this order. Times are epoch milliseconds, or datetimes or ISO text with a zone."""
 
 _FIRST_MS = 10**11  # before 1973 in milliseconds: these are seconds
 
@@ -28,7 +29,8 @@ def bar_table(candles: pd.DataFrame) -> NDArray[np.float64]:
     market.errors.BadCandles
         Columns are missing, or there are rows that `market.candles.repair` would drop.
     """
-    candles = as_candles(candles)
+    if tuple(candles.columns) != COLUMNS:
+        candles = as_candles(candles)
     check_candles(candles)
     table = np.empty((len(candles), 1 + len(COLUMNS)))
     table[:, 0] = open_ms(candles)
@@ -67,12 +69,5 @@ def _fields(bar: Bar) -> list[float]:
     if when is None or missing:
         absent = ["timestamp"] * (when is None) + missing
         raise BadBar(f"the bar lacks {', '.join(absent)}; it needs timestamp, {', '.join(COLUMNS)}")
-    return [_milliseconds(when), *(float(bar[name]) for name in COLUMNS)]
-
-
-def _milliseconds(when: Any) -> float:
-    if isinstance(when, int | float | np.integer | np.floating):
-        return float(when)
-    stamp = pd.Timestamp(when)
-    stamp = stamp.tz_localize("UTC") if stamp.tzinfo is None else stamp
-    return float(stamp.as_unit("ms").value)
+    when = float(when) if isinstance(when, float | np.floating) else instant_ms(when)
+    return [when, *(float(bar[name]) for name in COLUMNS)]

@@ -23,6 +23,7 @@ from features.language import (
     square,
     ts,
     v,
+    where,
 )
 
 spread = h - l
@@ -44,6 +45,11 @@ flow = ratio((c - l) - (h - c), spread) * v
 
 day = floordiv(ts, DAY)
 time_of_day = mod(ts, DAY)
+
+
+def standardized(x: Expr, sigma: Expr) -> Expr:
+    """Return a log return in deviations; 0 where nothing moves but by rounding."""
+    return where(sigma > 1e-10, ratio(x, sigma), 0)
 
 
 def rsi(n: int) -> Expr:

@@ -9,6 +9,7 @@ from features.catalogue.parts import (
     log_return,
     lower_wick,
     spread,
+    standardized,
     typical,
     upper_wick,
 )
@@ -59,6 +60,6 @@ add("gap_pct", o / lag(c, 1) - 1, "Open relative to the close before")
 add("typical_price_dev", typical / c - 1, "Mean of high, low and close, relative to the close")
 add(
     "momentum_z_12",
-    ratio(log(c / lag(c, 12)), deviation(log_return, 60) * 12**0.5),
+    standardized(log(c / lag(c, 12)), deviation(log_return, 60) * 12**0.5),
     "Log change over 12 bars in standard deviations of such a change, by the last 60 bars",
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from features.catalogue.feature import Group
-from features.catalogue.parts import log_return, move
+from features.catalogue.parts import log_return, move, standardized
 from features.expression import Expr
 from features.language import (
     c,
@@ -71,7 +71,7 @@ add(
 family(
     "return_zscore",
     (20,),
-    lambda n: ratio(log_return - mean(log_return, n), deviation(log_return, n)),
+    lambda n: standardized(log_return - mean(log_return, n), deviation(log_return, n)),
     "Log return in standard deviations from its mean over {n} bars",
 )
 family(
@@ -105,6 +105,6 @@ family("hit_rate", (20,), lambda n: mean(move > 0, n), "Share of rising closes a
 family(
     "sharpe",
     (20,),
-    lambda n: ratio(mean(log_return, n), deviation(log_return, n)),
+    lambda n: standardized(mean(log_return, n), deviation(log_return, n)),
     "Mean log return over {n} bars in standard deviations",
 )

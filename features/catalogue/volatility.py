@@ -85,7 +85,7 @@ add(
 
 add(
     "parkinson_20",
-    root(mean(log_range_squared, 20) / _LOG_4),
+    root(mean(log_range_squared, 20) / (2 * _LOG_4)),
     "Parkinson's volatility over 20 bars, from highs and lows",
 )
 klass = mean(log_range_squared, 20) * 0.5 - mean(square(log(c / o)), 20) * (_LOG_4 - 1)

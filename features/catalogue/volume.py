@@ -60,7 +60,7 @@ add("cmf_20", ratio(total(flow, 20), total_20), "Chaikin's money flow over 20 ba
 add(
     "adosc_norm",
     ratio(ema(flow, 3) - ema(flow, 10), mean_20),
-    "Chaikin's oscillator relative to the mean volume of 20 bars",
+    "Average money flow of 3 bars minus that of 10, relative to the mean volume of 20",
 )
 add(
     "force_index_13",

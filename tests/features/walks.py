@@ -1,0 +1,44 @@
+"""Candles for the tests of features: walks with ticks, gaps between bars, silent bars, outages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from market.candles import candle_frame
+
+START_MS = 1_700_006_400_000  # 2023-11-15T00:00Z
+MINUTE_MS = 60_000
+
+
+def frame(o: NDArray, h: NDArray, low: NDArray, c: NDArray, v: NDArray) -> pd.DataFrame:
+    """Return 1m candles of these columns."""
+    times = START_MS + MINUTE_MS * np.arange(len(c))
+    return candle_frame(times, np.column_stack([o, h, low, c, v]).astype(np.float64))
+
+
+def flat(n: int, price: float, volume: float) -> pd.DataFrame:
+    """Return candles in which nothing moves."""
+    level = np.full(n, price)
+    return frame(level, level, level, level, np.full(n, volume))
+
+
+def walk(n: int, seed: int = 0, outages: Iterable[tuple[int, int]] = ()) -> pd.DataFrame:
+    """Return a random walk; in an outage the price stands and nothing is traded."""
+    rng = np.random.default_rng(seed)
+    c = 100 * np.exp(np.cumsum(rng.standard_normal(n) * 1e-3))
+    v = np.exp(rng.standard_normal(n)) * 10 * (rng.random(n) > 0.1)
+    for first, end in outages:
+        c[first:end] = c[first]
+        v[first:end] = 0
+    c = np.round(c, 2)
+    before = np.concatenate([[c[0]], c[:-1]])
+    o = np.where(rng.random(n) < 0.3, before * (1 + rng.standard_normal(n) * 1e-4), before)
+    h = np.maximum(o, c) * (1 + np.abs(rng.standard_normal(n)) * 5e-4)
+    low = np.minimum(o, c) * (1 - np.abs(rng.standard_normal(n)) * 5e-4)
+    for first, end in outages:
+        o[first:end] = h[first:end] = low[first:end] = c[first]
+    return frame(o, h, low, c, v)
