@@ -17,7 +17,7 @@ from mlflow.exceptions import MlflowException
 from models.common.bundle import read_documents
 from models.common.files import locked, write_folder
 from orchestration.tracking.backend import registry_name, translated
-from orchestration.tracking.errors import ForeignVersion, UnknownVersion
+from orchestration.tracking.errors import ForeignVersion, TrackingError, UnknownVersion
 from orchestration.tracking.packing import MLFLOW_FILES
 from orchestration.tracking.runs import Runs
 
@@ -81,6 +81,7 @@ class Registry(Runs):
             found = self._create(name, version, run_id, bundle, tags or {})
         else:
             self._tag(found, tags or {})
+        self._link(found, run_id)
         return int(found.version)
 
     def champion(self, slot: object) -> str | None:
@@ -181,9 +182,14 @@ class Registry(Runs):
         target = Path(folder)
         target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix="tidewheel-") as scratch:
-            fetched = download_artifacts(
-                artifact_uri=source, dst_path=scratch, tracking_uri=self.tracking_uri
-            )
+            try:
+                fetched = download_artifacts(
+                    artifact_uri=source, dst_path=scratch, tracking_uri=self.tracking_uri
+                )
+            except MlflowException as error:
+                raise TrackingError(
+                    f"the bundle of {slot}, {version} cannot be fetched: {error.message}"
+                ) from error
             files = {
                 path.name: path.read_bytes()
                 for path in Path(fetched).iterdir()
@@ -211,7 +217,7 @@ class Registry(Runs):
     ) -> ModelVersion:
         run = self._client.get_run(run_id)
         model = self._logged_model(run, read_documents(bundle), run.data.params)
-        made = self._client.create_model_version(
+        return self._client.create_model_version(
             name,
             model.artifact_location,
             run_id=run_id,
@@ -220,10 +226,13 @@ class Registry(Runs):
             description=version,
             model_id=model.model_id,
         )
-        # How the UI links a logged model to its registered version.
-        link = json.dumps([{"name": name, "version": str(made.version)}])
-        self._client.set_logged_model_tags(model.model_id, {"mlflow.modelVersions": link})
-        return made
+
+    def _link(self, found: ModelVersion, run_id: str) -> None:
+        """Let the UI lead from a run's model to its registered version."""
+        model = self._find_model(run_id)
+        if model is not None:
+            link = json.dumps([{"name": found.name, "version": str(found.version)}])
+            self._client.set_logged_model_tags(model.model_id, {"mlflow.modelVersions": link})
 
     def _tag(self, found: ModelVersion, tags: Mapping[str, Any]) -> None:
         for name, value in _texts(tags).items():
