@@ -20,8 +20,10 @@ _BUSY_HALF_LIFE = 30.0  # minutes, of the part of volume that volatility does no
 
 
 class _Draws(NamedTuple):
-    """Randomness of whole days, day first: the path inside each bar [1440, 8], uniforms that decide
-    on quiet bars and on opens beside the last close [1440], volume noise [2, 1440], outages [3].
+    """Randomness of whole days, [days, …] each.
+
+    The path inside each bar [1440, 8], uniforms that decide on quiet bars and on opens beside the
+    last close [1440], volume noise [2, 1440], outages [3].
     """
 
     steps: Floats
@@ -113,7 +115,7 @@ def _extremes(opens: Floats, close: Floats, steps: Floats) -> tuple[Floats, Floa
 
 
 def _volume(recipe: Recipe, asset: Asset, path: Minutes, busy: Floats) -> Floats:
-    """Return volumes [days, 1440]: more when volatility is high or the move a surprise, times noise."""
+    """Return volumes [days, 1440]: volatility and surprise raise them, noise on top."""
     lasting = autoregression(with_day_before(busy[:, 0]), _BUSY_HALF_LIFE, 1.0)[:, MINUTES:]
     noise = 0.45 * lasting + 0.45 * busy[1:, 1]
     level = np.log(asset.volume) + 1.2 * path.log_vol + 0.45 * (path.surprise - 0.8)
