@@ -6,7 +6,7 @@ kind       baseline
 direction  a coin; the training rate of rises or the sign of the last move only if proven
 risk       logit on log realised volatility over 15 min, 1 h, 4 h, 1 d
 price      random walk: no change, with the volatility baseline's σ
-momentum   logit on (m/σ√w, \\|m/σ√w\\|): what follows from the label's definition alone
+momentum   logit on (m/σ√w, abs(m/σ√w)): what follows from the label's definition alone
 volatility HAR (Corsi 2009, J. Financial Econometrics 7:174) on ln RV², plus time of day
 ========== ==================================================================================
 """
@@ -23,7 +23,7 @@ from market.timeframes import timeframe_ms
 from ml_pipeline import formula as fm
 from ml_pipeline.calibration import proof
 from ml_pipeline.formula import Formula, Term
-from ml_pipeline.rows import Rows
+from ml_pipeline.rows import Rows, all_finite
 
 Floats = NDArray[np.float64]
 
@@ -71,7 +71,8 @@ FitBaseline = Callable[[Rows, Rows], Baseline]
 def har_columns(timeframe: str) -> tuple[str, ...]:
     """Return the log realised volatilities nearest to 15 min, 1 h, 4 h and 1 d in `timeframe`."""
     bars = [minutes * MINUTE_MS / timeframe_ms(timeframe) for minutes in HAR_MINUTES]
-    nearest = [min(RV_WINDOWS, key=lambda n, b=b: abs(np.log(n / b))) for b in bars]
+    distance = np.abs(np.log(np.divide.outer(bars, RV_WINDOWS)))
+    nearest = [RV_WINDOWS[i] for i in distance.argmin(axis=1)]
     return tuple(f"log_rv_{n}" for n in dict.fromkeys(nearest))
 
 
@@ -138,7 +139,7 @@ def har(train: Rows, rv: Floats) -> Formula:
     E[RV²] = exp(f), which is also where QLIKE is least.
     """
     y = np.log(np.maximum(rv, _RV_FLOOR_SHARE * np.nanmedian(rv, axis=0)))
-    known = np.isfinite(y).all(axis=1)
+    known = all_finite(y)
     rows, y = train.take(known), y[known]
     linear = fm.least_squares(rows, tuple(Term(n) for n in har_columns(train.panel.timeframe)), y)
     table = time_of_day(rows, y - linear(rows))
@@ -165,4 +166,5 @@ def _circular_kernel() -> Floats:
     lag = np.arange(fm.QUARTERS)
     lag = np.minimum(lag, fm.QUARTERS - lag)
     bell = np.exp(-0.5 * (lag / _SMOOTH_QUARTERS) ** 2)
-    return bell[(np.arange(fm.QUARTERS)[:, None] - np.arange(fm.QUARTERS)[None, :]) % fm.QUARTERS]
+    place = np.arange(fm.QUARTERS)
+    return np.asarray(bell[(place[:, None] - place) % fm.QUARTERS])

@@ -11,8 +11,10 @@
         ├── RecipeError       a type, kind or hyper-parameter that no recipe knows
         ├── FitError          too few labels, or labels that are all alike
         ├── FitTimeout        a fit that ran past its limit and was killed
+        ├── FitCrashed        a fit whose process died
         ├── ParityError       an exported graph that differs from the fitted model
-        └── NotTrained        a predictor asked before it was trained
+        ├── NotTrained        a predictor asked before it was trained
+        └── ValidationError   a model that cannot be validated as asked
 """
 # ruff: noqa: N818 - a name says what happened, as httpx's do.
 
@@ -55,9 +57,17 @@ class FitTimeout(LearningError, TimeoutError):
     """A fit that ran past its limit and was killed."""
 
 
+class FitCrashed(LearningError):
+    """A fit whose process died."""
+
+
 class ParityError(LearningError):
     """An exported graph that differs from the fitted model."""
 
 
 class NotTrained(LearningError):
     """A predictor that was asked before it was trained."""
+
+
+class ValidationError(LearningError):
+    """A model that cannot be validated as asked: no unseen bar, no ledger."""

@@ -56,8 +56,9 @@ class Composed:
     learnt: tuple[str, ...] = ()
 
     def learner_margin(self, rows: Rows) -> Floats:
-        """Return the learner's own margin [n, K] in the unit of the baseline's."""
-        assert self.learner is not None  # noqa: S101 - for the type checker
+        """Return the learner's own margin [n, K], in the baseline's unit; noughts if none."""
+        if self.learner is None:
+            return np.zeros((len(rows), self.task.width))
         return self.learner(rows.matrix(self.learnt)) * self.baseline.sigma(rows)
 
     def margin(self, rows: Rows) -> Floats:
@@ -80,9 +81,7 @@ class Composed:
         margin = self.baseline.margin.nodes(graph)
         sigma = None
         if self.baseline.log_variance is not None:
-            half = graph.add(
-                "Mul", self.baseline.log_variance.nodes(graph), graph.constant(0.5)
-            )
+            half = graph.add("Mul", self.baseline.log_variance.nodes(graph), graph.constant(0.5))
             sigma = graph.add("Exp", half)
         if self.learner is not None and self.blend is not None:
             learnt = self.learner.nodes(graph, self.learnt)

@@ -1,4 +1,8 @@
-"""Fit one model: baseline, learner, blend and head on their slices; out come bytes and facts."""
+"""Fit one model: baseline, learner, blend and head on their slices; out come bytes and facts.
+
+The training slice fits baseline and learner. The calibration and selection slices together weigh
+the learner against the baseline and calibrate the answers; the holdout is not read.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +21,7 @@ from ml_pipeline.heads_fit import fit_head
 from ml_pipeline.lesson import Lesson
 from ml_pipeline.panel import Panel
 from ml_pipeline.recipes import BASELINE, Recipe
-from ml_pipeline.rows import Rows
+from ml_pipeline.rows import Rows, all_finite
 from ml_pipeline.splits import TurnSplit
 from ml_pipeline.tasks import TASKS, Task
 
@@ -62,12 +66,12 @@ class Fitted:
 def slice_rows(task: Task, panel: Panel, head: dict[str, Any]) -> Rows:
     """Return the rows of `panel` whose every target is known."""
     y = task.y(panel, head)
-    known = np.isfinite(y).all(axis=1)
+    known = all_finite(y)
     return Rows(panel.rows(known), y[known], task.horizon_bars(panel.timeframe))
 
 
 def fit(recipe: Recipe, panel: Panel, split: TurnSplit, seed: int) -> Fitted:
-    """Fit `recipe` on the training slice and blend it into its baseline on the calibration slice.
+    """Fit `recipe` and blend it into its baseline.
 
     Raises
     ------
@@ -118,7 +122,8 @@ def _slices(task: Task, panel: Panel, split: TurnSplit) -> tuple[Rows, Rows, dic
     training = panel.rows(split.mask(panel, "train"))
     head = task.head_of(training) if len(training) else {}
     train = slice_rows(task, training, head)
-    calibration = slice_rows(task, panel.rows(split.mask(panel, "calibration")), head)
+    after = split.mask(panel, "calibration") | split.mask(panel, "selection")
+    calibration = slice_rows(task, panel.rows(after), head)
     for name, rows in (("training", train), ("calibration", calibration)):
         if len(rows) < 3 * rows.horizon_bars:
             raise FitError(
@@ -142,7 +147,8 @@ def _fitted(
     facts: dict[str, Any],
 ) -> Fitted:
     onnx_bytes = model.to_onnx()
-    probe = calibration.take(np.arange(len(calibration)) % max(len(calibration) // _PARITY_ROWS, 1) == 0)
+    step = max(len(calibration) // _PARITY_ROWS, 1)
+    probe = calibration.take(np.arange(len(calibration)) % step == 0)
     importance: dict[str, float] = {}
     if model.learner is not None:
         total = max(float(model.learner.importance.sum()), 1e-300)

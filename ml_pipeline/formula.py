@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -19,7 +20,11 @@ QUARTERS = 96
 # Beyond these training quantiles a column is held constant: a line must not be followed into
 # places no training row has seen (a dead hour has ln RV² = -27).
 _CLIP_SHARE = 0.001
-_SHAPES = {"identity": np.asarray, "abs": np.abs, "sign": np.sign}
+_SHAPES: dict[str, Callable[[Floats], Floats]] = {
+    "identity": np.asarray,
+    "abs": np.abs,
+    "sign": np.sign,
+}
 _OPERATORS = {"abs": "Abs", "sign": "Sign"}
 
 
@@ -130,7 +135,7 @@ def least_squares(rows: Rows, terms: tuple[Term, ...], y: Floats) -> Formula:
     lower, upper = bounds(rows, terms)
     x = design(rows, terms, lower, upper)
     with_one = np.column_stack([x, np.ones(len(x))])
-    solution = np.linalg.lstsq(with_one, y, rcond=None)[0]
+    solution: Floats = np.asarray(np.linalg.lstsq(with_one, y, rcond=None)[0], dtype=np.float64)
     return Formula(terms, lower, upper, solution[:-1], solution[-1])
 
 

@@ -13,6 +13,11 @@ from ml_pipeline.rows import Rows
 Floats = NDArray[np.float64]
 
 INTERVAL_SHARE = 0.9
+"""Nominal coverage of the price interval."""
+
+MEDIAN = "median_log_variance"
+"""Head parameter of volatility: the level that parts calm hours from wild ones in the figures."""
+
 _CONFORMAL_DAYS = 7.0
 _DAY_MS = 86_400_000
 # A volatility forecast is close when it is within this factor of what came.
@@ -37,8 +42,8 @@ def _quantiles(p: Floats) -> list[float]:
 def _price(model: Composed, train: Rows, calibration: Rows) -> dict[str, Any]:
     """Return the conformal quantile of |y − ŷ|/σ over seven days, and the slope of P(sign right).
 
-    The seven days are the calibration slice and the end of the training slice: σ has six
-    parameters, so training rows are as good as new for it, and two days are too few for a quantile.
+    The seven days are the calibration rows and the end of the training slice: σ has six
+    parameters, so training rows are as good as new for it, and days differ much in volatility.
     """
     since = calibration.panel.ts[-1] - int(_CONFORMAL_DAYS * _DAY_MS)
     recent = train.take(train.panel.ts >= since)
@@ -68,7 +73,8 @@ def _sign_slope(strength: Floats, y: Floats) -> float:
     for _ in range(30):
         p = 1.0 / (1.0 + np.exp(-slope * x))
         # One pseudo-observation at unit strength keeps the slope finite.
-        first, second = float(((p - right) * x).sum()) + slope, float((p * (1 - p) * x**2).sum()) + 1.0
+        first = float(((p - right) * x).sum()) + slope
+        second = float((p * (1 - p) * x**2).sum()) + 1.0
         slope = max(slope - first / second, 0.0)
     return slope
 
@@ -80,4 +86,8 @@ def _volatility(forecast: Floats, y: Floats) -> dict[str, Any]:
     close = np.abs(y - forecast) / 2 < np.log(_CLOSE_FACTOR)
     overall = float(close.mean())
     values = [float(close[part == i].mean()) if (part == i).any() else overall for i in range(3)]
-    return {"confidence_edges": [float(edge) for edge in edges], "confidence_values": values}
+    return {
+        "confidence_edges": [float(edge) for edge in edges],
+        "confidence_values": values,
+        MEDIAN: float(np.median(y)),
+    }

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from sklearn.kernel_approximation import Nystroem
 from sklearn.svm import LinearSVC
 
+from ml_pipeline.calibration import sigmoid
 from ml_pipeline.lesson import Lesson
 from ml_pipeline.onnx_graph import Graph
 from ml_pipeline.predictor import Predictor
@@ -68,7 +69,11 @@ class KernelMargin:
 
 
 def fit_svm(lesson: Lesson, hyperparams: Mapping[str, Any], seed: int) -> KernelMargin:
-    """Fit a linear SVM on `n_components` kernel features of every `row_step`-th bar."""
+    """Fit a linear SVM on `n_components` kernel features of every `row_step`-th bar.
+
+    Rows weigh |y − p|, p the baseline's probability: under these weights both classes are alike
+    wherever the baseline is right, so the SVM learns what is left over and not the label's algebra.
+    """
     part = lesson.every(int(hyperparams["row_step"]))
     scaler = Scaler.fit(part.X)
     gamma = float(hyperparams["gamma"]) / part.X.shape[1]
@@ -76,7 +81,8 @@ def fit_svm(lesson: Lesson, hyperparams: Mapping[str, Any], seed: int) -> Kernel
     kernel_map = Nystroem(gamma=gamma, n_components=components, random_state=seed, n_jobs=1)
     features = kernel_map.fit_transform(scaler(part.X).astype(np.float64))
     svm = LinearSVC(C=float(hyperparams["C"]), tol=float(hyperparams["tol"]), random_state=seed)
-    svm.fit(features, part.y[:, 0] > 0.5)
+    left_over = np.abs(part.y[:, 0] - sigmoid(part.base[:, 0]))
+    svm.fit(features, part.y[:, 0] > 0.5, sample_weight=left_over / left_over.mean())
     return KernelMargin(scaler, kernel_map, svm, gamma)
 
 

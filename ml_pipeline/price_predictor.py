@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -40,13 +41,13 @@ class NetworkMargin:
     @property
     def importance(self) -> Floats:
         """Size of the first layer's weights by column."""
-        return np.abs(self.layers[0][0]).sum(axis=1).astype(np.float64)
+        return np.asarray(np.abs(self.layers[0][0]).sum(axis=1), dtype=np.float64)
 
     def __call__(self, X: Matrix) -> Floats:
         """Return the margin [n, 1] as torch computes it."""
         with torch.no_grad():
             answer = _network(self.layers)(torch.from_numpy(self.scaler(X)))
-        return answer.numpy().astype(np.float64)
+        return np.asarray(answer.numpy(), dtype=np.float64)
 
     def nodes(self, graph: Graph, names: tuple[str, ...]) -> str:
         """Add one Gemm a layer."""
@@ -98,7 +99,7 @@ def _tensors(scaler: Scaler, lesson: Lesson) -> tuple[torch.Tensor, torch.Tensor
 def _initial(widths: list[int], rng: np.random.Generator) -> tuple[tuple[Matrix, Matrix], ...]:
     """He's initialisation; the last layer starts at zero, so that the first forecast is nought."""
     layers = []
-    for i, (n, m) in enumerate(zip(widths, widths[1:], strict=False)):
+    for i, (n, m) in enumerate(pairwise(widths)):
         scale = np.sqrt(2.0 / n) if i < len(widths) - 2 else 0.0
         weights = rng.standard_normal((n, m)) * scale
         layers.append((weights.astype(np.float32), np.zeros(m, dtype=np.float32)))
@@ -110,7 +111,9 @@ def _network(layers: tuple[tuple[Matrix, Matrix], ...]) -> torch.nn.Sequential:
     for i, (weights, bias) in enumerate(layers):
         if i:
             parts.append(torch.nn.ReLU())
-        linear = torch.nn.utils.skip_init(torch.nn.Linear, *weights.shape)
+        linear: torch.nn.Linear = torch.nn.utils.skip_init(  # type: ignore[no-untyped-call]
+            torch.nn.Linear, *weights.shape
+        )
         linear.weight = torch.nn.Parameter(torch.from_numpy(weights.T.copy()))
         linear.bias = torch.nn.Parameter(torch.from_numpy(bias.copy()))
         parts.append(linear)
@@ -136,7 +139,8 @@ def _epoch(
     for start in range(0, len(order), batch):
         rows = order[start : start + batch]
         optimiser.zero_grad()
-        torch.square(network(x[rows]) - y[rows]).mean().backward()
+        loss = torch.square(network(x[rows]) - y[rows]).mean()
+        loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
 
 

@@ -12,6 +12,11 @@ from ml_pipeline.panel import Panel
 Floats = NDArray[np.float64]
 
 
+def all_finite(table: Floats) -> NDArray[np.bool_]:
+    """Return which rows of `table` [n, K] hold finite numbers only."""
+    return np.asarray(np.isfinite(table).all(axis=1), dtype=np.bool_)
+
+
 @dataclass(frozen=True)
 class Rows:
     """Rows of a panel with their targets.
@@ -51,10 +56,3 @@ class Rows:
     def take(self, keep: NDArray[np.bool_]) -> Rows:
         """Return the rows where `keep` is true."""
         return Rows(self.panel.rows(keep), self.y[keep], self.horizon_bars)
-
-    def split_tail(self, share: float) -> tuple[Rows, Rows]:
-        """Cut off the last `share` of the time span, purged by the horizon, for early stopping."""
-        clock = np.unique(self.panel.ts)
-        cut = clock[int(len(clock) * (1 - share))]
-        before = clock[max(int(len(clock) * (1 - share)) - self.horizon_bars - 1, 0)]
-        return self.take(self.panel.ts < before), self.take(self.panel.ts >= cut)

@@ -37,7 +37,8 @@ class Scaler:
 
     def __call__(self, X: Matrix) -> Matrix:
         """Return the scaled matrix."""
-        return np.clip((X - self.mean) * self.inverse, -LIMIT, LIMIT).astype(np.float32)
+        scaled = np.clip((X - self.mean) * self.inverse, -LIMIT, LIMIT)
+        return np.asarray(scaled, dtype=np.float32)
 
     def nodes(self, graph: Graph, names: tuple[str, ...]) -> str:
         """Add the scaling of the input columns `names`."""

@@ -89,9 +89,7 @@ def from_forest(forest: Any) -> list[Tree]:
 
 def from_lightgbm(booster: Any) -> list[Tree]:
     """Return the trees of a LightGBM booster; their sum is its raw score."""
-    return [
-        _from_nested(info["tree_structure"]) for info in booster.dump_model()["tree_info"]
-    ]
+    return [_from_nested(info["tree_structure"]) for info in booster.dump_model()["tree_info"]]
 
 
 def _from_nested(root: Mapping[str, Any]) -> Tree:

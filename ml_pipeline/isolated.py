@@ -1,0 +1,93 @@
+"""Run a function in a warm child process that can be killed: the only hard limit for a fit."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from concurrent.futures import TimeoutError as FutureTimeout
+from threading import Lock
+from typing import Any, TypeVar
+
+from loky.process_executor import BrokenProcessPool, ProcessPoolExecutor, ShutdownExecutorError
+
+from ml_pipeline.errors import FitCrashed, FitTimeout
+
+T = TypeVar("T")
+
+_IDLE_S = 120
+_START_S = 60.0
+_ENV = {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
+
+
+class _WarmChild:
+    """One child process, started on first use, killed when it will not end, started again.
+
+    loky's own reusable executor is one per thread; fits come from many threads and share this one.
+    """
+
+    def __init__(self) -> None:
+        self._turn = Lock()
+        self._executor: Any = None
+
+    def run(self, function: Callable[..., T], args: tuple[object, ...], timeout_s: float) -> T:
+        """Return ``function(*args)`` computed by the child, when its turn has come."""
+        name = getattr(function, "__name__", repr(function))
+        with self._turn:
+            try:
+                executor = self._started()
+                result: T = executor.submit(function, *args).result(timeout=timeout_s)
+                return result
+            except FutureTimeout:
+                self._kill()
+                raise FitTimeout(
+                    f"{name} had not ended after {timeout_s:g} s and was killed; "
+                    "raise the limit or give it less data"
+                ) from None
+            except BrokenProcessPool as error:
+                self._kill()
+                raise FitCrashed(f"the process that ran {name} died: {error}") from error
+
+    def _started(self) -> Any:
+        """Return an executor whose child answers; the start does not count as time of the fit."""
+        if self._executor is not None:
+            try:
+                self._executor.submit(os.getpid).result(timeout=_START_S)
+                return self._executor
+            except (BrokenProcessPool, ShutdownExecutorError):
+                self._kill()
+        self._executor = ProcessPoolExecutor(max_workers=1, timeout=_IDLE_S, env=_ENV)
+        self._executor.submit(os.getpid).result(timeout=_START_S)
+        return self._executor
+
+    def _kill(self) -> None:
+        if self._executor is not None:
+            self._executor.shutdown(wait=True, kill_workers=True)
+            self._executor = None
+
+
+_CHILD = _WarmChild()
+
+
+def run_isolated(function: Callable[..., T], *args: object, timeout_s: float) -> T:
+    """Return ``function(*args)``, computed in a child process.
+
+    The child is started once, stays warm for two minutes between calls, and takes one call at a
+    time. Callers in several threads queue; the limit of each counts from when its turn comes.
+    Pass references (paths, recipes), not frames: arguments and answer are copied between
+    processes. What `function` raises is raised here.
+
+    Parameters
+    ----------
+    function
+        Importable by the child.
+    timeout_s
+        Seconds the call may take, once the child runs.
+
+    Raises
+    ------
+    FitTimeout
+        The limit passed; the child was killed and the next call starts a new one.
+    FitCrashed
+        The child died by itself, of memory for instance.
+    """
+    return _CHILD.run(function, args, timeout_s)

@@ -1,0 +1,126 @@
+"""Pictures of a model for people: how it did on unseen bars, and what it looks at."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from ml_pipeline.panel import Panel
+from ml_pipeline.rows import all_finite
+from ml_pipeline.scoring import row_losses
+from ml_pipeline.tasks import Task
+
+Floats = NDArray[np.float64]
+
+_MODEL, _NAIVE, _GREY = "#1f6f8b", "#c8553d", "#8a8f98"
+_BINS = 10
+_SHOWN = 20
+
+
+def validation_picture(
+    path: Path,
+    task: Task,
+    head: Mapping[str, Any],
+    raw: Floats,
+    naive: Floats,
+    panel: Panel,
+    title: str,
+) -> Path:
+    """Draw how a model did beside its baseline on `panel`, and return the PNG's path.
+
+    Left: forecasts against outcomes, in ten bins of equal count; a sound model lies on the
+    diagonal. Right: loss saved against the baseline, summed over time; a sound model rises.
+
+    Parameters
+    ----------
+    path
+        Where to write.
+    task, head
+        What the outputs mean.
+    raw, naive
+        Outputs [n, K] of the model and of its baseline.
+    panel
+        The rows.
+    title
+        Printed above; say *simulated* there where the market is.
+    """
+    figure = Figure(figsize=(10, 4.2), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    y = task.y(panel, head)
+    known = all_finite(y)
+    forecast, outcome, scale = _views(task, y[known], raw[known])
+    _reliability(left, forecast, outcome, scale)
+    base = row_losses(task, head, naive, panel)[known]
+    model = row_losses(task, head, raw, panel)[known]
+    _gains(right, panel.ts[known], base, model)
+    figure.suptitle(title, fontsize=11)
+    return _save(figure, path)
+
+
+def importance_picture(path: Path, importance: Mapping[str, float], title: str) -> Path:
+    """Draw the twenty columns a learner looks at most, and return the PNG's path."""
+    figure = Figure(figsize=(7, 5), layout="constrained")
+    axes = figure.subplots()
+    largest = sorted(importance.items(), key=lambda pair: pair[1])[-_SHOWN:]
+    axes.barh([name for name, _ in largest], [share for _, share in largest], color=_MODEL)
+    axes.set_xlabel("share of what the learner looks at")
+    axes.tick_params(axis="y", labelsize=8)
+    if not any(importance.values()):
+        axes.text(0.5, 0.5, "it learnt nothing", ha="center", transform=axes.transAxes)
+    _plain(axes)
+    figure.suptitle(title, fontsize=11)
+    return _save(figure, path)
+
+
+def _views(task: Task, y: Floats, raw: Floats) -> tuple[Floats, Floats, str]:
+    """Return forecasts and outcomes in a unit people read, and its name."""
+    if task.curve == "logit":
+        return raw[:, 0], y[:, 0], "probability"
+    if task.curve == "identity":
+        return raw[:, 0] * 1e4, y[:, 0] * 1e4, "return over the horizon, bp"
+    return np.exp(raw[:, 0] / 2) * 1e4, np.exp(y[:, 0] / 2) * 1e4, "volatility over 1 h, bp"
+
+
+def _reliability(axes: Axes, forecast: Floats, outcome: Floats, scale: str) -> None:
+    order = np.argsort(forecast, kind="stable")
+    parts = [part for part in np.array_split(order, _BINS) if len(part)]
+    x = [float(forecast[part].mean()) for part in parts]
+    y = [float(outcome[part].mean()) for part in parts]
+    if x:
+        ends = [min(x + y), max(x + y)]
+        axes.plot(ends, ends, color=_GREY, linewidth=1, linestyle="--")
+    axes.plot(x, y, "o-", color=_MODEL, markersize=5)
+    axes.set_xlabel(f"forecast: {scale}")
+    axes.set_ylabel("what came")
+    _plain(axes)
+
+
+def _gains(axes: Axes, ts: NDArray[np.int64], base: Floats, model: Floats) -> None:
+    times, where = np.unique(ts, return_inverse=True)
+    count = np.maximum(np.bincount(where), 1)
+    saved = np.bincount(where, weights=base - model) / count
+    total = 100 * np.cumsum(saved) / max(float((np.bincount(where, base) / count).sum()), 1e-300)
+    axes.plot(times.astype("datetime64[ms]"), total, color=_MODEL)
+    axes.axhline(0, color=_NAIVE, linewidth=1)
+    axes.set_ylabel("loss saved, % of the baseline's")
+    axes.tick_params(axis="x", labelrotation=25, labelsize=8)
+    _plain(axes)
+
+
+def _plain(axes: Axes) -> None:
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(alpha=0.25)
+
+
+def _save(figure: Figure, path: Path) -> Path:
+    FigureCanvasAgg(figure)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=110, metadata={"Software": None})
+    return path

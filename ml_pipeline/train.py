@@ -1,0 +1,184 @@
+"""Train models one by one, as the seeds do: definitions in, models out, bundles on disk."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from features.catalogue import FEATURES
+from features.errors import FeatureError
+from features.program import FeatureProgram
+from market.source import CandleSource
+from market.timeframes import Instant, parse_timeframe, timeframe_ms
+from ml_pipeline import bundling
+from ml_pipeline.errors import RecipeError
+from ml_pipeline.history import History
+from ml_pipeline.recipes import RECIPES, kind_of
+from ml_pipeline.trained import TrainedModel
+from ml_pipeline.training import train_on
+from ml_pipeline.validate import ValidationPipeline
+from models.common.registry import models_folder
+from models.common.schema import SCALE_FREE
+from models.common.slot import SEED_NAMES, check_word
+
+_DEFAULT_TIMEFRAME = "1m"
+
+
+class TrainingPipeline:
+    """Trains models on what a feature manager delivered, and writes them as bundles.
+
+    Safe to call from several threads: fits share nothing, writing takes turns.
+
+    Parameters
+    ----------
+    models_home
+        Folder whose ``models/`` holds the bundles; by default `TIDEWHEEL_HOME`, which is ``var``.
+    seed
+        Of every fit.
+    source, end
+        Where candles come from and what counts as now; see `History.open`. They must be those of
+        the training data.
+    """
+
+    def __init__(
+        self,
+        models_home: str | Path | None = None,
+        seed: int = 0,
+        *,
+        source: str | CandleSource | None = None,
+        end: Instant | None = None,
+    ) -> None:
+        self.models_home = models_home
+        self.seed = seed
+        self.history = History.open(source, home=models_home, end=end)
+        self._writing = threading.Lock()
+
+    def train_model(
+        self,
+        model_def: Mapping[str, Any] | None = None,
+        training_data: Mapping[str, pd.DataFrame] | None = None,
+        *,
+        model_type: str | None = None,
+        config: Mapping[str, Any] | None = None,
+        name: str | None = None,
+    ) -> TrainedModel:
+        """Fit one model.
+
+        Parameters
+        ----------
+        model_def
+            ``{"type": "xgboost", "name": "direction_predictor_001", "config": {…}}``. The type is
+            xgboost, random_forest, neural_net, svm, gradient_boosting, or a kind; ``config`` holds
+            hyper-parameters that differ from the recipe's.
+        training_data
+            Features by symbol, as `FeatureManager.get_features` gives them. They say what to train
+            on: symbols, timeframe, columns, how many bars, and up to when. Columns in price or
+            volume units are replaced by their scale-free twins or left out, because a model
+            learns levels from them that do not come again. The candles themselves, which labels
+            and baselines need, are read from the same source.
+        model_type, config, name
+            The same three without a definition, as the seeds' retraining calls it.
+
+        Raises
+        ------
+        RecipeError
+            For an unknown type, hyper-parameter or column, or data of another source.
+        SplitError, FitError
+            For too few bars.
+        """
+        definition = dict(model_def or {})
+        kind = kind_of(str(definition.get("type", model_type)))
+        frames = _frames(training_data)
+        timeframe = _timeframe(frames, self.history.source.name)
+        recipe = RECIPES[kind][0].with_hyperparams(definition.get("config", config) or {})
+        recipe = replace(recipe, features=usable_columns(_columns(frames)) or recipe.features)
+        ends = max(frame.index[-1] for frame in frames.values())
+        history = replace(self.history, end=ends + pd.Timedelta(timeframe_ms(timeframe), unit="ms"))
+        return train_on(
+            history,
+            recipe,
+            list(frames),
+            timeframe,
+            train_bars=max(len(frame) for frame in frames.values()),
+            name=str(definition.get("name", name or f"{SEED_NAMES[kind]}_001")),
+            seed=self.seed,
+        )
+
+    def save_model(self, name: str, model: TrainedModel) -> Path:
+        """Write `model` as version `name` of its slot and return the bundle's folder.
+
+        The figures in it are those of the bars after its training. Nothing is promoted:
+        ``load_model(name)`` finds it by its name.
+
+        Raises
+        ------
+        BundleError
+            When another model has that name already.
+        """
+        origin = model.origin
+        validator = ValidationPipeline(history=replace(self.history, end=origin.created_ms))
+        figures = validator.backtest_model(model, origin.symbols)
+        about = bundling.metadata(
+            model.fitted, origin, check_word(name, "version"), recipe=model.recipe, name=name
+        )
+        about["performance"] = bundling.performance(figures)
+        folder = models_folder(self.models_home) / origin.slot.scope / model.kind / name
+        with self._writing:
+            return bundling.write(folder, model.fitted, about, model.panel, figures)
+
+
+def usable_columns(names: Sequence[str]) -> tuple[str, ...]:
+    """Return what a model may learn from among `names`: scale-free catalogue features.
+
+    A column in price or volume units is exchanged for its scale-free twin where the catalogue has
+    one (``sma_20`` → ``close_to_sma_20``, ``macd`` → ``macd_pct``) and left out where it has not.
+
+    Raises
+    ------
+    RecipeError
+        For a name that is in no catalogue.
+    """
+    usable: list[str] = []
+    for name in names:
+        try:
+            FEATURES[name]
+        except FeatureError as error:
+            raise RecipeError(f"cannot train on column {name!r}: {error}") from error
+        candidates = (name, f"{name}_pct", f"{name}_norm", f"{name}_atr", f"close_to_{name}")
+        usable += [twin for twin in candidates if _is_scale_free(twin)][:1]
+    return tuple(dict.fromkeys(usable))
+
+
+def _is_scale_free(name: str) -> bool:
+    if name not in FEATURES:
+        return False
+    return FeatureProgram((name,)).units[name] in SCALE_FREE
+
+
+def _frames(training_data: Mapping[str, pd.DataFrame] | None) -> dict[str, pd.DataFrame]:
+    frames = {symbol: frame for symbol, frame in (training_data or {}).items() if len(frame)}
+    if not frames:
+        raise RecipeError("training_data holds no rows; pass features by symbol")
+    return frames
+
+
+def _columns(frames: Mapping[str, pd.DataFrame]) -> list[str]:
+    return list(dict.fromkeys(str(name) for frame in frames.values() for name in frame.columns))
+
+
+def _timeframe(frames: Mapping[str, pd.DataFrame], source: str) -> str:
+    found = {str(f.attrs.get("timeframe", _DEFAULT_TIMEFRAME)) for f in frames.values()}
+    sources = {str(frame.attrs.get("source", source)) for frame in frames.values()}
+    if len(found) > 1:
+        raise RecipeError(f"training data mix timeframes {', '.join(sorted(found))}; pass one")
+    if sources != {source}:
+        raise RecipeError(
+            f"training data come from {', '.join(sorted(sources))}, this pipeline reads {source}; "
+            "make it with TrainingPipeline(source=…)"
+        )
+    return parse_timeframe(found.pop())

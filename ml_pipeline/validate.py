@@ -1,0 +1,312 @@
+"""Validate models on bars they have not seen: backtests, live results, ensembles."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from market.source import CandleSource
+from market.symbols import parse_symbol, parse_symbols
+from market.timeframes import DAY_MS, Instant, instant_ms, timeframe_ms, utc
+from ml_pipeline.errors import ValidationError
+from ml_pipeline.export import score
+from ml_pipeline.fit import Fitted, fit_baseline
+from ml_pipeline.history import History
+from ml_pipeline.panel import Panel
+from ml_pipeline.rows import all_finite
+from ml_pipeline.scoring import metrics, row_losses
+from ml_pipeline.skill import judge
+from ml_pipeline.splits import SLICES, Block, TurnSplit
+from ml_pipeline.tasks import TASKS
+from ml_pipeline.trained import TrainedModel
+from models.common.blending import blend_raw
+from models.common.model import Model
+from models.common.predictor import EnsemblePredictor, load_model
+
+Floats = NDArray[np.float64]
+Judged = TrainedModel | Model
+HOUR_MS = 3_600_000
+
+
+class LedgerReader(Protocol):
+    """Whatever returns stored predictions beside their outcomes; the orchestration's store does."""
+
+    def ledger(
+        self,
+        slot_key: str,
+        version: str | None = None,
+        since_ms: int | None = None,
+        until_ms: int | None = None,
+    ) -> pd.DataFrame:
+        """Return columns ``symbol``, ``ts_ms``, ``raw_0 …``, ``outcome_0 …`` of bars since … until.
+
+        A bar appears once for each version that predicted it.
+        """
+
+
+class ValidationPipeline:
+    """Scores models on bars after their training's end, never on what they were fitted on.
+
+    Parameters
+    ----------
+    ledger
+        For live results: a reader of stored predictions.
+    source, home, end
+        Where candles come from, where they are kept, and what counts as now; see `History.open`.
+    history
+        Instead of these three.
+    seed
+        Of the bootstrap behind the interval.
+    """
+
+    def __init__(
+        self,
+        ledger: LedgerReader | None = None,
+        *,
+        source: str | CandleSource | None = None,
+        home: str | Path | None = None,
+        end: Instant | None = None,
+        history: History | None = None,
+        seed: int = 0,
+    ) -> None:
+        self.ledger = ledger
+        self.history = history or History.open(source, home=home, end=end)
+        self.home = home
+        self.seed = seed
+
+    def backtest_model(
+        self, model: Judged, symbols: str | Sequence[str], days_back: float = 7
+    ) -> dict[str, Any]:
+        """Score the bars of the last `days_back` days that lie after the model's training.
+
+        Parameters
+        ----------
+        model
+            As trained, or as `load_model` returns it.
+        symbols
+            Which markets.
+        days_back
+            How far back to look. Bars whose labels the training may have used are left out.
+
+        Returns
+        -------
+        dict
+            * ``n``, ``since``, ``until``, ``symbols``: how many bars, and which;
+            * the kind's figures, see `ml_pipeline.scoring.metrics`: accuracy, precision, recall,
+              f1, and rmse, mae, r2 for price and volatility;
+            * ``skill`` over the baseline fitted on the same rows, its 95 % interval ``lower`` …
+              ``upper``, ``z``, ``effective_n``, ``baseline_loss``, ``beats_baseline``;
+            * ``baseline``: whether the model itself is a baseline.
+
+        Raises
+        ------
+        ValidationError
+            No bar with a known outcome lies after the training.
+        TooFewOutcomes
+            Fewer than an honest verdict needs.
+        """
+        panel = self._unseen(model, symbols, days_back)
+        return self._figures(model, panel, _raw(model, panel), self._baseline_of(model))
+
+    def backtest_ensemble(
+        self, name: str, symbols: str | Sequence[str], days_back: float = 7
+    ) -> dict[str, Any]:
+        """Score a saved ensemble as `backtest_model` does a model.
+
+        Bars count that lie after the training of every member; the baseline is that of the member
+        trained last. ``members`` holds each member's skill on the same bars.
+
+        Raises
+        ------
+        ValidationError
+            If `name` is no ensemble of one kind.
+        """
+        ensemble = load_model(name, home=self.home)
+        if not isinstance(ensemble, EnsemblePredictor) or ensemble.kind == "mixed":
+            raise ValidationError(f"{name!r} is no ensemble of models of one kind; name one")
+        members = {member: self._member(member) for member in ensemble.info["serving"]}
+        last = max(members.values(), key=_trained_through_ms)
+        panel = self._unseen(last, symbols, days_back, ensemble.features)
+        baseline = self._baseline_of(last)
+        raws = {member: _raw(model, panel) for member, model in members.items()}
+        result = self._figures(last, panel, _blended(ensemble, raws), baseline)
+        skills = {
+            member: self._figures(last, panel, raw, baseline)["skill"]
+            for member, raw in raws.items()
+        }
+        return {**result, "members": skills}
+
+    def validate_on_live_data(
+        self, model: Judged, symbol: str, hours_back: float = 24
+    ) -> dict[str, Any]:
+        """Return the figures of what the model really predicted, from the ledger.
+
+        Parameters
+        ----------
+        model
+            A version that has been in service or in shadow.
+        symbol
+            Which market.
+        hours_back
+            How far back.
+
+        Returns
+        -------
+        dict
+            ``n`` resolved predictions and the kind's figures over them (NaN where n is 0).
+
+        Raises
+        ------
+        ValidationError
+            If the pipeline was made without a ledger.
+        """
+        if self.ledger is None:
+            raise ValidationError(
+                "live results come from stored predictions: make the pipeline with "
+                "ValidationPipeline(ledger=store)"
+            )
+        info, timeframe = model.info, str(model.info["timeframe"])
+        until = self.history.now_ms(timeframe)
+        since = until - int(hours_back * HOUR_MS)
+        rows = self.ledger.ledger(info["slot"], info["version_name"], since, until)
+        rows = rows[rows["symbol"] == parse_symbol(symbol)]
+        panel, raw = _from_ledger(model.kind, timeframe, rows)
+        figures = metrics(TASKS[model.kind], info["head"], raw, panel)
+        return {**_whole(figures), "since": utc(since).isoformat(), "until": utc(until).isoformat()}
+
+    # ------------------------------------------------------------------ parts
+
+    def _unseen(
+        self,
+        model: Judged,
+        symbols: str | Sequence[str],
+        days_back: float,
+        features: Sequence[str] | None = None,
+    ) -> Panel:
+        task, timeframe = TASKS[model.kind], str(model.info["timeframe"])
+        end = self.history.now_ms(timeframe)
+        seen = _trained_through_ms(model)
+        start = max(end - int(days_back * DAY_MS), seen)
+        columns = tuple(dict.fromkeys([*(features or model.features), *task.columns(timeframe)]))
+        if end - start > task.horizon_bars(timeframe) * timeframe_ms(timeframe):
+            panel = self.history.panel(parse_symbols(symbols), timeframe, columns, start, end)
+            known = all_finite(task.y(panel, model.info["head"]))
+            if known.any():
+                return panel.rows(known)
+        raise ValidationError(
+            f"no {model.kind} outcome is known after {utc(seen).isoformat()}, up to where "
+            f"{model.info['version_name']} was fitted; ask again later, or for more days than "
+            f"{days_back:g}"
+        )
+
+    def _figures(
+        self, model: Judged, panel: Panel, raw: Floats, baseline: Fitted
+    ) -> dict[str, Any]:
+        task, head = TASKS[model.kind], model.info["head"]
+        naive = score(baseline.onnx, panel)
+        verdict = judge(
+            panel.ts,
+            panel.symbol,
+            row_losses(task, head, raw, panel),
+            row_losses(task, head, naive, panel),
+            task.horizon_bars(panel.timeframe),
+            self.seed,
+        )
+        return {
+            **_whole(metrics(task, head, raw, panel)),
+            "skill": verdict.skill,
+            "lower": verdict.lower,
+            "upper": verdict.upper,
+            "z": verdict.z,
+            "effective_n": verdict.effective_n,
+            "baseline_loss": verdict.base_loss,
+            "beats_baseline": verdict.lower > 0,
+            "baseline": bool(model.info["baseline"]),
+            "symbols": list(panel.symbols),
+            "since": utc(int(panel.ts[0])).isoformat(),
+            "until": utc(int(panel.ts[-1])).isoformat(),
+        }
+
+    def _baseline_of(self, model: Judged) -> Fitted:
+        """Return the baseline of the model's own training rows, fitted again where it is lost."""
+        if isinstance(model, TrainedModel):
+            return model.baseline
+        info, timeframe = model.info, str(model.info["timeframe"])
+        split = _split_of(info["window"])
+        columns = TASKS[model.kind].columns(timeframe)
+        panel = self.history.panel(
+            info["training"]["symbols"],
+            timeframe,
+            columns,
+            split.train.start_ms,
+            split.trained_through_ms,
+        )
+        return fit_baseline(model.kind, panel, split)
+
+    def _member(self, name: str) -> Model:
+        model = load_model(name, home=self.home)
+        if not isinstance(model, Model):
+            raise ValidationError(f"{name!r} is no single model; ensembles do not nest")
+        return model
+
+
+def _trained_through_ms(model: Judged) -> int:
+    return instant_ms(model.info["trained_through"])
+
+
+def _split_of(window: Mapping[str, Any]) -> TurnSplit:
+    blocks = [Block(window[part]["start_ms"], window[part]["end_ms"]) for part in SLICES]
+    train, calibration, selection, holdout = blocks
+    return TurnSplit(
+        train,
+        calibration,
+        selection,
+        holdout,
+        window["timeframe"],
+        window["horizon_bars"],
+        window["shrunk"],
+    )
+
+
+def _raw(model: Judged, panel: Panel) -> Floats:
+    return np.asarray(model.raw(panel.columns(model.features)), dtype=np.float64)
+
+
+def _blended(ensemble: EnsemblePredictor, raws: Mapping[str, Floats]) -> Floats:
+    weights = dict(zip(ensemble.info["models"], ensemble.info["weights"], strict=True))
+    present = np.array([weights[member] for member in raws])
+    shares = present if ensemble.info["method"] == "stacking" else present / present.sum()
+    return blend_raw(ensemble.kind, ensemble.info["method"], np.stack(list(raws.values())), shares)
+
+
+def _whole(figures: Mapping[str, float]) -> dict[str, Any]:
+    return {**figures, "n": int(figures["n"])}
+
+
+def _from_ledger(kind: str, timeframe: str, rows: pd.DataFrame) -> tuple[Panel, Floats]:
+    """Return ledger rows of one symbol as labels and raw output."""
+    target, n = TASKS[kind].target, len(rows)
+    labels = {
+        name: rows[f"outcome_{k}"].to_numpy(np.float64)
+        if f"outcome_{k}" in rows
+        else np.full(n, np.nan)
+        for k, name in enumerate(target)
+    }
+    panel = Panel(
+        timeframe=timeframe,
+        symbols=tuple(sorted(set(rows["symbol"]))),
+        names=(),
+        ts=rows["ts_ms"].to_numpy(np.int64),
+        symbol=np.zeros(n, dtype=np.int16),
+        X=np.empty((n, 0), dtype=np.float32),
+        close=np.full(n, np.nan),
+        labels=labels,
+    )
+    columns = sorted((c for c in rows if str(c).startswith("raw_")), key=lambda c: int(str(c)[4:]))
+    raw = rows[columns].to_numpy(np.float64)
+    return panel, raw if columns else np.empty((n, 1 + (kind in ("price", "volatility"))))
