@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import sys
 import tempfile
 from collections.abc import Callable
@@ -76,7 +77,7 @@ class Backend:
         artifact_root: str | os.PathLike[str] | None = None,
         experiment: str = "tidewheel",
     ) -> None:
-        self.tracking_uri = tracking_uri
+        self.tracking_uri = with_driver(tracking_uri)
         self._client, self.experiment_id = prepare(tracking_uri, artifact_root, experiment)
 
 
@@ -100,11 +101,12 @@ def prepare(
     TrackingError
         The URI is relative, so that it would mean another place in another folder.
     """
-    if tracking_uri.startswith("http"):
-        return _open(tracking_uri, artifact_root, experiment)
+    uri = with_driver(tracking_uri)
+    if uri.startswith("http"):
+        return _open(uri, artifact_root, experiment)
     try:
-        with FileLock(_lock_file(tracking_uri), timeout=LOCK_S):
-            return _open(tracking_uri, artifact_root, experiment)
+        with FileLock(_lock_file(uri), timeout=LOCK_S):
+            return _open(uri, artifact_root, experiment)
     except Timeout:
         raise TrackingDown(f"another process has been opening MLflow for {LOCK_S} s") from None
 
@@ -128,6 +130,11 @@ def _open(
             "(mlflow experiments restore) or choose another name"
         )
     return client, found.experiment_id
+
+
+def with_driver(tracking_uri: str) -> str:
+    """Return the URI with the Postgres driver that is installed named in it."""
+    return re.sub(r"^postgres(ql)?://", "postgresql+psycopg://", tracking_uri)
 
 
 def _absolute(artifact_root: str | os.PathLike[str]) -> str:
@@ -164,7 +171,7 @@ def mlflow_server_environment(tracking_uri: str) -> dict[str, str]:
     """
     return {
         **quiet.DEFAULTS,
-        "MLFLOW_BACKEND_STORE_URI": tracking_uri,
+        "MLFLOW_BACKEND_STORE_URI": with_driver(tracking_uri),
         # A third of the memory: the job runner is for features that are not used here.
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
     }

@@ -11,10 +11,12 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from models.common.bundle import read_bundle
 from models.common.slot import Slot
+from orchestration.store import Store
 from orchestration.tracking import (
     Tracking,
     experiment_link,
@@ -119,7 +121,22 @@ def test_a_stranger_on_the_network_is_refused(server: str) -> None:
 def test_the_password_is_not_on_the_command_line() -> None:
     uri = "postgresql://tide:secret@db/mlflow"
     assert "secret" not in " ".join(mlflow_server_command("/tmp/artifacts"))
-    assert mlflow_server_environment(uri)["MLFLOW_BACKEND_STORE_URI"] == uri
+    served = mlflow_server_environment(uri)["MLFLOW_BACKEND_STORE_URI"]
+    assert served == "postgresql+psycopg://tide:secret@db/mlflow"
+
+
+def test_store_and_mlflow_share_one_postgres(postgres: str, tmp_path: Path) -> None:
+    with psycopg.connect(postgres, autocommit=True) as connection:
+        connection.execute("CREATE DATABASE shared")
+    shared = postgres.replace("/postgres", "/shared")
+    store = Store(shared)
+    store.begin_turn("t1", {})
+    tracking = Tracking(shared, tmp_path / "artifacts")
+    assert tracking.turn_run("t1", {}) == tracking.turn_run("t1", {})
+    again = Store(shared)
+    assert again.get_turn("t1").status == "running"
+    store.close()
+    again.close()
 
 
 def test_links_open_the_page_for_model_training() -> None:
