@@ -1,10 +1,11 @@
-"""Does a turn find what is there, and nothing else? Many seeds of a market without and with a signal.
+"""Does a turn find what is there, and nothing else? Many seeds of a market with and without signal.
 
     python -m bench.noise [--seeds 20] [--days 14] [--json]
 
 Each seed is a whole first turn in a fresh home: candles, features, five kinds, holdout, gates,
 registry. *Random walk*: independent normal returns of constant size, so that no model can beat its
-baseline except by luck. *Planted*: the same market with a short-horizon signal in its returns.
+baseline except by luck. *Planted*: the lifelike market with a short-horizon signal in its returns
+(the ideal predictor of the next five bars would be right in about 62 %).
 Counted are candidates whose z over the baseline passes the one-sided 5 % level, whose lower 95 %
 bound is above nought (2.5 % level), and those that were promoted over the baseline. The last column
 is the chance of that many or more if each candidate passes at exactly its level.
@@ -26,7 +27,7 @@ os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 
 MARKETS = {
     "random walk": "simulated:random-walk,seed={seed}",
-    "planted": "simulated:signal=1.0,seed={seed}",
+    "planted": "simulated:signal=2.0,seed={seed}",
 }
 LEVELS = {"z": 0.05, "bound": 0.025, "promoted": 0.025}
 NOW = "2025-05-28T00:00:00Z"
