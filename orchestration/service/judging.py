@@ -65,7 +65,7 @@ class Arena:
 
     def loss_of(self, entrant: Entrant) -> Floats:
         """Return the entrant's loss of each row."""
-        return row_losses(TASKS[self.slot.kind], self.shared(entrant), _raw(entrant), self.rows)
+        return row_losses(TASKS[self.slot.kind], self.shared(entrant), said(entrant), self.rows)
 
     def shared(self, entrant: Entrant) -> dict[str, Any]:
         """Return the entrant's head with the event of the fresh baseline: one label for all."""
@@ -239,7 +239,7 @@ def _verdict(arena: Arena, entrant: Entrant, base: Entrant, champion: Entrant | 
         return row
     keep = arena.unseen(entrant)
     found = metrics(
-        TASKS[arena.slot.kind], arena.shared(entrant), _raw(entrant)[keep], arena.rows.rows(keep)
+        TASKS[arena.slot.kind], arena.shared(entrant), said(entrant)[keep], arena.rows.rows(keep)
     )
     row["metrics"] = {name: _finite(value) for name, value in found.items()}
     if champion is not None and champion is not entrant and champion.loss is not None:
@@ -265,7 +265,8 @@ def against(arena: Arena, entrant: Entrant, other: Entrant) -> Json:
     return {name: _finite(value) for name, value in verdict.as_dict().items()}
 
 
-def _raw(entrant: Entrant) -> Floats:
+def said(entrant: Entrant) -> Floats:
+    """Return the entrant's output on every row of the arena, [n, K]."""
     if entrant.raw is None:
         raise JudgingError(f"{entrant.version} said nothing: {'; '.join(entrant.faults)}")
     return entrant.raw

@@ -9,8 +9,11 @@ from typing import Any
 from ml_pipeline.bundling import Origin, metadata, write
 from ml_pipeline.fit import Fitted
 from ml_pipeline.panel import Panel
+from ml_pipeline.pictures import importance_picture, validation_picture
+from ml_pipeline.tasks import TASKS
 from models.common.slot import Slot
 from orchestration.service.data import split_of
+from orchestration.service.judging import Arena, Entrant, open_arena, said
 from orchestration.service.refs import Dataset, Fit, Fits, Json, Judged, Published, TurnRef
 from orchestration.service.resources import registry_of, source_of, store_of, tracking_of
 from orchestration.service.staging import load_fitted, recipe_of
@@ -49,6 +52,7 @@ def publish_kind(turn: TurnRef, data: Dataset, fits: Fits, judged: Judged) -> Pu
     slot, store = turn.slot(fits.kind), store_of(turn.settings)
     rows = {row["version"]: row for row in judged.contenders}
     versions, run_ids, pictures = [], [], []
+    drawn = _draw(turn, *open_arena(turn, panel, fits), fits)
     for fit in fits.versions:
         fitted, row = load_fitted(fit.folder), rows[fit.version]
         facts: Json = {
@@ -72,20 +76,39 @@ def publish_kind(turn: TurnRef, data: Dataset, fits: Fits, judged: Judged) -> Pu
             panel,
             {**row["metrics"], **{name: row[name] for name in VERDICT}},
         )
-        drawn = draw(turn, panel, fitted, fit, judged)
-        run_id = _track(turn, slot, fit, about, row, drawn, bundle)
+        run_id = _track(turn, slot, fit, about, row, drawn[fit.version], bundle)
         store.register_model(
             slot.key, fit.version, **facts, run_id=run_id, trained_through=about["trained_through"]
         )
         versions.append(fit.version)
         run_ids.append(run_id)
-        pictures += [str(path) for path in drawn]
+        pictures += [str(path) for path in drawn[fit.version]]
     return Published(fits.kind, tuple(versions), tuple(run_ids), tuple(pictures))
 
 
-def draw(turn: TurnRef, panel: Panel, fitted: Fitted, fit: Fit, judged: Judged) -> list[Path]:
-    """Draw the pictures of one version into the work folder and return them."""
-    return []
+def _draw(
+    turn: TurnRef, arena: Arena, entrants: list[Entrant], fits: Fits
+) -> dict[str, list[Path]]:
+    """Draw each version beside its baseline on the holdout, and what its learner looks at."""
+    task = TASKS[fits.kind]
+    market = "simulated market, " if source_of(turn.settings).simulated else ""
+    base, folder = said(entrants[0]), turn.folder / "pictures"
+    drawn: dict[str, list[Path]] = {}
+    for fit, entrant in zip(fits.versions, entrants, strict=True):
+        if entrant.faults:
+            continue
+        title = f"{arena.slot.key} · {fit.version} · {market}{len(arena.rows):,} unseen rows"
+        path = folder / f"{fits.kind}-{fit.recipe}-validation.png"
+        head = arena.shared(entrant)
+        pictures = [validation_picture(path, task, head, said(entrant), base, arena.rows, title)]
+        if not fit.baseline:
+            path = folder / f"{fits.kind}-{fit.recipe}-importance.png"
+            importance = load_fitted(fit.folder).importance
+            pictures.append(
+                importance_picture(path, importance, f"{arena.slot.key} · {fit.version}")
+            )
+        drawn[fit.version] = pictures
+    return drawn
 
 
 def _about(

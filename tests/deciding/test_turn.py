@@ -1,0 +1,234 @@
+"""A whole turn on a small simulated market: what it leaves, and that repeating it is harmless."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from market.errors import SourceTimeout
+from market.source import open_source
+from market.timeframes import Instant
+from ml_pipeline.errors import FitError
+from models.common.predictor import load_model
+from models.common.slot import Slot
+from orchestration.service import resources, staging
+from orchestration.service.errors import OtherParameters, TurnFailed, TurnRunning
+from orchestration.service.refs import Json
+from orchestration.service.resources import registry_of, store_of, tracking_of
+from orchestration.service.turn import run_turn
+from orchestration.service.work import turn_lock
+from orchestration.settings import Settings
+
+NOW = "2025-05-20T00:00:00Z"
+LATER = "2025-05-20T12:00:00Z"
+NewSettings = Callable[..., Settings]
+
+
+class BrokenSource:
+    """The simulated market, except that some symbols never answer."""
+
+    def __init__(self, broken: set[str]) -> None:
+        self._market = open_source("simulated:seed=7")
+        self.name, self.simulated, self.broken = self._market.name, True, broken
+
+    def fetch(self, symbol: str, timeframe: str, start: Instant, end: Instant) -> pd.DataFrame:
+        if symbol in self.broken:
+            raise SourceTimeout(f"{symbol}: no answer within 10 s")
+        return self._market.fetch(symbol, timeframe, start, end)
+
+
+def only_slot(report: Json) -> Json:
+    (slot,) = report["slots"]
+    return slot
+
+
+def test_a_turn_leaves_one_champion_in_mlflow_store_and_folder(new_settings: NewSettings) -> None:
+    settings = new_settings()
+    report = run_turn(settings, NOW)
+    assert (report["status"], report["changed"], report["failures"]) == ("completed", True, [])
+    slot = only_slot(report)
+    key = slot["slot"]
+    assert report["turn_id"] == "2025-05-20T0000Z_BTC-USDT+ETH-USDT_1m"
+    assert slot["action"] == "install"
+    assert slot["n"] > 0
+    assert slot["champion"] in slot["sentence"]
+    assert report["simulated"] is True
+    assert report["versions_trained"] == 2
+    assert set(report["seconds"]) >= {"fetch", "dataset", "fit", "judge", "decide", "total"}
+    json.dumps(report, allow_nan=False)
+
+    where = Slot.parse(key)
+    assert tracking_of(settings).champion(where) == slot["champion"]
+    assert registry_of(settings).linked(where) == slot["champion"]
+    (champion,) = store_of(settings).list_models(slot_key=key, status="champion")
+    assert champion.version == slot["champion"]
+    model = load_model(key, home=settings.home)
+    assert model.info["version_name"] == slot["champion"]
+    verdicts = store_of(settings).list_verdicts(turn_id=report["turn_id"])
+    assert {v.version for v in verdicts} == {row["version"] for row in slot["contenders"]}
+    assert all(v.figures["holdout"]["openings"] == 1 for v in verdicts if v.against == "baseline")
+
+
+def test_the_same_moment_again_changes_nothing_and_says_so(new_settings: NewSettings) -> None:
+    settings = new_settings()
+    first = run_turn(settings, NOW)
+    before = snapshot(settings.home)
+    again = run_turn(settings, "2025-05-20T00:00:59Z")  # the same bar
+    assert again["changed"] is False
+    assert "nothing changed" in again["sentence"]
+    assert again["slots"] == first["slots"]
+    assert snapshot(settings.home) == before
+
+
+def snapshot(home: Path) -> dict[str, bytes]:
+    """Every file that is not a lock or a database's own bookkeeping."""
+    skipped = (".lock", "-wal", "-shm")
+    files = (path for path in home.rglob("*") if path.is_file() and not path.is_symlink())
+    return {str(path): path.read_bytes() for path in files if not path.name.endswith(skipped)}
+
+
+def test_other_parameters_are_refused_with_the_difference(new_settings: NewSettings) -> None:
+    settings = new_settings(symbols="BTC-USDT")
+    run_turn(settings, NOW)
+    other = new_settings(symbols="BTC-USDT", seed=1, days=4)
+    with pytest.raises(OtherParameters, match=r"days: 3\.0 then, 4\.0 now; seed: 0 then, 1 now"):
+        run_turn(other, NOW)
+
+
+def test_the_next_turn_resolves_predictions_and_goes_on(new_settings: NewSettings) -> None:
+    settings = new_settings()
+    first = run_turn(settings, NOW)
+    (written,) = first["ledger"]
+    # Direction looks five bars ahead: of each symbol, five bars of each version are still open.
+    assert (written["predictions"], written["outcomes"]) == (2 * 2 * 5, 0)
+    second = run_turn(settings, LATER)
+    (grown,) = second["ledger"]
+    assert grown["predictions"] == 2 * 2 * 720
+    # Bars that closed until five bars before the turn, each once, whoever predicted it.
+    assert grown["outcomes"] == 2 * 720
+    slot = only_slot(second)
+    assert slot["before"] == only_slot(first)["champion"]
+    assert slot["action"] in ("refresh", "keep")
+    versions = [m.version for m in store_of(settings).list_models(slot_key=slot["slot"])]
+    assert len(versions) == len(set(versions)) == 4
+    (drifted,) = second["drift"]
+    assert drifted["bars"] > 600
+    overtaken = run_turn(settings, NOW)
+    assert overtaken["changed"] is False
+    assert "newer turn" in overtaken["sentence"]
+
+
+def test_the_ledger_holds_what_the_served_bytes_say(new_settings: NewSettings) -> None:
+    settings = new_settings()
+    champion = only_slot(run_turn(settings, NOW))["champion"]
+    slot = only_slot(run_turn(settings, LATER))["slot"]
+    ledger = store_of(settings).ledger(slot, version=champion)
+    assert ledger["role"].unique().tolist() in (["champion"], ["champion", "baseline"])
+    assert np.isfinite(ledger["raw_0"]).all()
+    assert ledger.groupby(["symbol", "ts_ms"]).size().max() == 1
+    assert (ledger["made_ms"] >= ledger["ts_ms"] + 60_000).all()
+    bars = pd.to_datetime(ledger["ts_ms"], unit="ms", utc=True)
+    assert bars.max() == pd.Timestamp(LATER) - pd.Timedelta("1min")
+
+
+# ------------------------------------------------------------------ one failure is one failure
+
+
+def test_a_symbol_that_does_not_answer_leaves_the_others(
+    new_settings: NewSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(resources, "open_source", lambda spec: BrokenSource({"ETH-USDT"}))
+    settings = new_settings()
+    report = run_turn(settings, NOW)
+    assert report["status"] == "completed with failures"
+    (failure,) = report["failures"]
+    assert failure == {
+        "stage": "fetch",
+        "subject": "ETH-USDT",
+        "error": "SourceTimeout",
+        "message": "ETH-USDT: no answer within 10 s",
+    }
+    assert report["dataset"]["symbols"] == ["BTC-USDT"]
+    assert only_slot(report)["champion"]
+
+
+def test_a_kind_that_cannot_be_fitted_keeps_its_champion(
+    new_settings: NewSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = new_settings(kinds="direction,momentum", symbols="BTC-USDT")
+    first = {slot["kind"]: slot for slot in run_turn(settings, NOW)["slots"]}
+    sound = staging.fit_baseline
+
+    def refuse(kind: str, *rest: object) -> object:
+        if kind == "momentum":
+            raise FitError("momentum: 0 known labels in the training slice")
+        return sound(kind, *rest)
+
+    monkeypatch.setattr(staging, "fit_baseline", refuse)
+    report = run_turn(settings, LATER)
+    assert report["status"] == "completed with failures"
+    slots = {slot["kind"]: slot for slot in report["slots"]}
+    assert slots["momentum"]["champion"] == first["momentum"]["champion"]
+    assert slots["momentum"]["action"] == "failed"
+    assert "keeps serving; fit: momentum: 0 known labels" in slots["momentum"]["sentence"]
+    assert slots["direction"]["action"] in ("refresh", "keep", "promote")
+    model = load_model("BTC-USDT/momentum", home=settings.home)
+    assert model.info["version_name"] == first["momentum"]["champion"]
+
+
+def test_no_symbol_at_all_fails_the_turn_until_the_same_command_succeeds(
+    new_settings: NewSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = BrokenSource({"BTC-USDT"})
+    monkeypatch.setattr(resources, "open_source", lambda spec: source)
+    settings = new_settings(symbols="BTC-USDT")
+    with pytest.raises(TurnFailed, match="no symbol could be fetched .BTC-USDT: no answer"):
+        run_turn(settings, NOW)
+    (turn,) = store_of(settings).list_turns()
+    assert turn.status == "failed"
+    source.broken.clear()
+    report = run_turn(settings, NOW)
+    assert (report["status"], report["failures"]) == ("completed", [])
+    assert "goes on" in report["sentence"]
+
+
+def test_two_turns_never_overlap(new_settings: NewSettings) -> None:
+    settings = new_settings()
+    with turn_lock(settings), pytest.raises(TurnRunning, match="another turn is running"):
+        run_turn(settings, NOW)
+
+
+# ------------------------------------------------------------------ people and accidents
+
+
+def test_an_alias_moved_by_hand_is_promotion_and_a_pin_holds_it(new_settings: NewSettings) -> None:
+    settings = new_settings()
+    slot = only_slot(run_turn(settings, NOW))
+    key, chosen = Slot.parse(slot["slot"]), slot["challenger"]
+    tracking = tracking_of(settings)
+    tracking.set_alias(key, "champion", chosen)
+    tracking.set_tags(key, chosen, {"pinned": "true"})
+    after = only_slot(run_turn(settings, LATER))
+    assert (after["action"], after["champion"]) == ("hold", chosen)
+    assert registry_of(settings).linked(key) == chosen
+    (champion,) = store_of(settings).list_models(slot_key=key.key, status="champion")
+    assert champion.version == chosen
+
+
+def test_a_damaged_champion_is_brought_back_from_mlflow(new_settings: NewSettings) -> None:
+    settings = new_settings()
+    slot = only_slot(run_turn(settings, NOW))
+    key = Slot.parse(slot["slot"])
+    registry = registry_of(settings)
+    graph = registry.folder(key, slot["champion"]) / "model.onnx"
+    graph.write_bytes(graph.read_bytes()[:-1])
+    report = run_turn(settings, LATER)
+    assert report["failures"] == []
+    assert registry.problems() == {}
+    # What it could not predict while it was damaged is predicted by the next turn.
+    assert "checksum" in report["ledger"][0]["sentence"]
