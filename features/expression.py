@@ -87,7 +87,8 @@ class Expr:
             return f"{self.alpha:g}"
         if self.word in _SYMBOLS:
             return f"({self.args[0].text}{_SYMBOLS[self.word]}{self.args[1].text})"
-        numbers = [str(self.reach + self.seed + 1)] if self.reach + self.seed else []
+        bars = self.reach + self.seed + (self.word != "lag")
+        numbers = [str(bars)] if self.reach + self.seed else []
         inner = ",".join([*(a.text for a in self.args), *numbers])
         return f"{self.word}({inner})" if inner else self.word
 

@@ -72,6 +72,9 @@ class FeatureProgram:
         self.names = tuple(names)
         if isinstance(names, str) or not self.names:
             raise FeatureError(f"names must be a list of feature names, not {names!r}")
+        twice = sorted({name for name in self.names if self.names.count(name) > 1})
+        if twice:
+            raise FeatureError(f"asked for twice: {', '.join(twice)}; name each column once")
         self.timeframe = parse_timeframe(timeframe)
         nodes = {name: find(name, features).expression for name in self.names}
         day = bars_per_day(self.timeframe)

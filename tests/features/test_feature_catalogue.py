@@ -1,0 +1,107 @@
+"""The catalogue: what is listed, what families answer to, what a definition's hash means."""
+
+# ruff: noqa: SIM905 - a list of names reads better without quotes
+
+from __future__ import annotations
+
+import pytest
+
+from features.catalogue import FEATURES, GROUPS
+from features.catalogue.feature import Catalogue, Group
+from features.errors import FeatureError, UnknownFeature
+from features.language import c, h, mean
+from features.program import FeatureProgram
+
+# Names of the documents that strategies and models ask for.
+SEEDS = """
+close returns rsi_14 macd_histogram volume_sma_20 atr_14 vwap adx_14 volume ema_20
+bb_upper_20 bb_lower_20 stoch_k_14 stoch_d_14 hour day_of_week
+""".split()
+BASELINES = ["momentum_z_12", "quarter_hour"] + [
+    f"log_rv_{n}" for n in (3, 12, 15, 48, 60, 240, 288, 1440, 2016)
+]
+
+
+def test_every_promised_name_is_known() -> None:
+    program = FeatureProgram([*SEEDS, *BASELINES])
+    assert {program.units[name] for name in BASELINES} == {"–"}
+    assert len(FEATURES) >= 200
+
+
+def test_every_feature_has_a_sentence_and_a_group() -> None:
+    assert {feature.group for feature in FEATURES.values()} == {group.name for group in GROUPS}
+    for name, feature in FEATURES.items():
+        assert name == name.lower(), name
+        assert feature.text[0].isupper() or feature.text.startswith(
+            ("macd", "ppo", "aroon", "1 ")
+        ), name
+        assert not feature.text.endswith("."), name
+
+
+def test_raw_columns_have_scale_free_twins() -> None:
+    """Every trend or volatility in price units can be had relative to the price."""
+    for raw, twin in {
+        "sma_20": "close_to_sma_20",
+        "ema_20": "close_to_ema_20",
+        "macd": "macd_pct",
+        "macd_histogram": "macd_histogram_pct",
+        "atr_14": "natr_14",
+        "vwap": "close_to_vwap",
+        "momentum_10": "momentum_10_atr",
+        "min_20": "close_to_min_20",
+        "bb_upper_20": "bb_percent_20",
+        "volume": "volume_ratio_20",
+    }.items():
+        assert not FEATURES[raw].expression.unit.scale_free, raw
+        assert FEATURES[twin].expression.unit.scale_free, twin
+
+
+def test_families_answer_to_any_number_of_bars() -> None:
+    assert FEATURES["sma_37"].expression.digest == mean(c, 37).digest
+    assert FEATURES["sma_37"].text == "Mean of the last 37 closes"
+    assert "sma_37" in FEATURES
+    assert "sma_37" not in list(FEATURES)
+    for name in ("sma_0", "sma_x", "sma_", "sma_1000000", "nonsense_5"):
+        assert name not in FEATURES
+
+
+def test_unknown_names_come_with_the_nearest() -> None:
+    with pytest.raises(UnknownFeature, match=r"no feature 'macd_hist'; did you mean macd_hist"):
+        FeatureProgram(["macd_hist"])
+    with pytest.raises(KeyError):
+        FeatureProgram(["qqqqqq"])
+
+
+def test_the_hash_is_of_the_content_not_of_the_name() -> None:
+    program = FeatureProgram(["returns", "return_1", "bb_middle_20", "sma_20", "ema_20"])
+    assert program.hashes["returns"] == program.hashes["return_1"]
+    assert program.hashes["bb_middle_20"] == program.hashes["sma_20"]
+    assert len(set(program.hashes.values())) == 3
+    assert (c - h).digest != (h - c).digest
+    assert mean(c, 5).digest != mean(c, 6).digest
+
+
+def test_hashes_are_the_same_in_every_process() -> None:
+    """A model stores them: if this fails, stored schemas no longer match the catalogue."""
+    assert FeatureProgram(["rsi_14", "close"]).hashes == {
+        "rsi_14": "0a10e83bc382ac0b", "close": "7f366c36d05686b8",
+    }  # fmt: skip
+
+
+def test_definitions_can_be_read() -> None:
+    assert FEATURES["sma_5"].expression.text == "mean(c,5)"
+    assert FEATURES["hl_range_pct"].expression.text == "((h-l)/c)"
+    assert FEATURES["return_5"].expression.text == "((c/lag(c,5))-1)"
+
+
+def test_a_name_is_listed_once() -> None:
+    group = Group("one")
+    group.add("a", c, "A")
+    with pytest.raises(FeatureError, match="twice"):
+        group.add("a", h, "A")
+    other = Group("other")
+    other.add("a", h, "A")
+    with pytest.raises(FeatureError, match="two groups: a"):
+        Catalogue([group, other], aliases={})
+    with pytest.raises(FeatureError, match="twice: rsi_14"):
+        FeatureProgram(["rsi_14", "rsi_14"])
