@@ -14,26 +14,37 @@ from ml_pipeline.panel import Panel, build_panel
 from ml_pipeline.recipes import RECIPES, panel_columns
 from ml_pipeline.splits import TurnSplit, turn_split
 from ml_pipeline.tasks import TASKS
-from models.common.errors import ModelError
 from orchestration.engine import in_service
+from orchestration.lifecycle.errors import SyncRefused
+from orchestration.lifecycle.sync import sound_bundle
 from orchestration.service.errors import StaleCandles
 from orchestration.service.refs import Dataset, Fetched, TurnRef
-from orchestration.service.resources import candles_of, registry_of, source_of, store_of
+from orchestration.service.resources import (
+    candles_of,
+    registry_of,
+    source_of,
+    store_of,
+    tracking_of,
+)
 
 _STALE_DAYS = 1.0
 
 
 def columns(turn: TurnRef) -> tuple[str, ...]:
-    """Return every feature this turn needs: of its recipes, baselines and versions in service."""
+    """Return every feature this turn needs: of its recipes, baselines and versions in service.
+
+    Versions in service whose local copy is gone or damaged are brought back from MLflow here, at
+    the very start, so that no bar goes without their prediction.
+    """
     settings = turn.settings
     needed = list(panel_columns(settings.timeframe, settings.kinds))
-    store, registry = store_of(settings), registry_of(settings)
+    store, registry, tracking = store_of(settings), registry_of(settings), tracking_of(settings)
     for kind in settings.kinds:
         slot = turn.slot(kind)
         for model in in_service(store, slot):
             try:
-                needed += registry.read(registry.folder(slot, model.version)).schema.names
-            except ModelError:  # the step that needs the bundle says so, and mends it
+                needed += sound_bundle(slot, model.version, tracking, registry).schema.names
+            except SyncRefused:  # the verdict names it, and the slot goes on without it
                 continue
     return tuple(dict.fromkeys(needed))
 
@@ -43,10 +54,11 @@ def start_ms(turn: TurnRef) -> int:
     return turn.at_ms - int(turn.settings.days * DAY_MS)
 
 
-def warm_ms(turn: TurnRef) -> int:
-    """Return how much earlier candles must begin, so that features have settled."""
+def _program(turn: TurnRef) -> tuple[FeatureProgram, int]:
+    """Return the features of the turn, and how many milliseconds earlier candles must begin."""
     program = FeatureProgram(columns(turn), turn.settings.timeframe)
-    return max(program.lookback, program.settle) * timeframe_ms(turn.settings.timeframe)
+    bars = max(program.lookback, program.settle)
+    return program, bars * timeframe_ms(turn.settings.timeframe)
 
 
 def fetch_candles(turn: TurnRef, symbol: str) -> Fetched:
@@ -65,7 +77,7 @@ def fetch_candles(turn: TurnRef, symbol: str) -> Fetched:
         candles_of(settings),
         symbol,
         settings.timeframe,
-        utc(start_ms(turn) - warm_ms(turn)),
+        utc(start_ms(turn) - _program(turn)[1]),
         turn.at,
     )
     step = timeframe_ms(settings.timeframe)
@@ -94,9 +106,11 @@ def _sentence(result: FetchResult, behind: int) -> str:
     return f"{result.rows_new:,} new of {result.rows:,} bars{late}{conflicts}"
 
 
-def read_candles(turn: TurnRef, symbols: tuple[str, ...]) -> dict[str, pd.DataFrame]:
-    """Return the stored candles of the turn's window, look-back included."""
-    store, begin = candles_of(turn.settings), utc(start_ms(turn) - warm_ms(turn))
+def read_candles(
+    turn: TurnRef, symbols: tuple[str, ...], before_ms: int = DAY_MS
+) -> dict[str, pd.DataFrame]:
+    """Return the stored candles of the turn's window, and of `before_ms` milliseconds before."""
+    store, begin = candles_of(turn.settings), utc(start_ms(turn) - before_ms)
     return {
         symbol: store.read(symbol, turn.settings.timeframe, begin, turn.at) for symbol in symbols
     }
@@ -104,9 +118,9 @@ def read_candles(turn: TurnRef, symbols: tuple[str, ...]) -> dict[str, pd.DataFr
 
 def make_panel(turn: TurnRef, symbols: tuple[str, ...]) -> Dataset:
     """Build and save the panel of the symbols that could be fetched."""
-    names = columns(turn)
-    program = FeatureProgram(names, turn.settings.timeframe)
-    candles = read_candles(turn, symbols)
+    program, warm_ms = _program(turn)
+    names = program.names
+    candles = read_candles(turn, symbols, warm_ms)
 
     def features(frame: pd.DataFrame) -> NDArray[np.float32]:
         return np.asarray(program.run(frame), dtype=np.float32)
