@@ -1,5 +1,8 @@
 """The naive model of each kind: the strongest forecast that needs no learning worth the name.
 
+It is fitted on everything before the holdout: a handful of parameters cannot overfit weeks of rows,
+and the freshest rows make it a stronger rival.
+
 ========== ==================================================================================
 kind       baseline
 ========== ==================================================================================
@@ -35,9 +38,8 @@ RV_WINDOWS = (3, 12, 15, 48, 60, 240, 288, 1440)
 HAR_MINUTES = (15, 60, 240, 1440)
 # A window without any trade has RV² = 0; its log is taken at this share of the median instead.
 _RV_FLOOR_SHARE = 1e-3
-# Time of day: half-width of the smoothing (in quarters), and days that count as much as the prior.
-_SMOOTH_QUARTERS = 4.0
-_PRIOR_DAYS = 3.0
+# Standard deviation of the smoothing of the time of day, in quarters of an hour.
+_SMOOTH_QUARTERS = 3.0
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,7 @@ class Baseline:
 
 
 FitBaseline = Callable[[Rows, Rows], Baseline]
+"""Fits on training and calibration rows, the latter unseen by whatever the former fitted."""
 
 
 def har_columns(timeframe: str) -> tuple[str, ...]:
@@ -111,28 +114,32 @@ def direction(train: Rows, calibration: Rows) -> Baseline:
 
 def risk(train: Rows, calibration: Rows) -> Baseline:
     """Return the logit on log realised volatility."""
-    terms = tuple(Term(name) for name in har_columns(train.panel.timeframe))
-    return Baseline("logit on realised volatility", fm.logit(train, terms, train.y[:, 0]))
+    rows = train.joined(calibration)
+    terms = tuple(Term(name) for name in har_columns(rows.panel.timeframe))
+    return Baseline("logit on realised volatility", fm.logit(rows, terms, rows.y[:, 0]))
 
 
 def price(train: Rows, calibration: Rows) -> Baseline:
     """Return the random walk; its σ is the HAR forecast of RV² over the hour."""
-    variance = har(train, train.panel.labels["rv_1h"][:, None])
+    rows = train.joined(calibration)
+    variance = har(rows, rows.panel.labels["rv_1h"][:, None])
     return Baseline("random walk", Formula.constant(0.0), log_variance=variance)
 
 
 def momentum(train: Rows, calibration: Rows) -> Baseline:
     """Return the mechanical logit on the standardised momentum and its size."""
+    rows = train.joined(calibration)
     terms = (Term("momentum_z_12"), Term("momentum_z_12", "abs"))
-    return Baseline("mechanical logit", fm.logit(train, terms, train.y[:, 0]))
+    return Baseline("mechanical logit", fm.logit(rows, terms, rows.y[:, 0]))
 
 
 def volatility(train: Rows, calibration: Rows) -> Baseline:
     """Return HAR plus time of day for both horizons."""
-    return Baseline("HAR and time of day", har(train, np.exp(train.y)))
+    rows = train.joined(calibration)
+    return Baseline("HAR and time of day", har(rows, np.exp(rows.y)))
 
 
-def har(train: Rows, rv: Floats) -> Formula:
+def har(rows: Rows, rv: Floats) -> Formula:
     """Fit ln RV² [n, K] on its past, add the time of day, and smear.
 
     Smearing (Duan 1983, JASA 78:605) shifts the log so that its exponential is unbiased:
@@ -140,8 +147,8 @@ def har(train: Rows, rv: Floats) -> Formula:
     """
     y = np.log(np.maximum(rv, _RV_FLOOR_SHARE * np.nanmedian(rv, axis=0)))
     known = all_finite(y)
-    rows, y = train.take(known), y[known]
-    linear = fm.least_squares(rows, tuple(Term(n) for n in har_columns(train.panel.timeframe)), y)
+    rows, y = rows.take(known), y[known]
+    linear = fm.least_squares(rows, tuple(Term(n) for n in har_columns(rows.panel.timeframe)), y)
     table = time_of_day(rows, y - linear(rows))
     residual = y - linear(rows) - table[fm.quarter(rows)]
     smear = np.log(np.exp(residual).mean(axis=0))
@@ -150,21 +157,41 @@ def har(train: Rows, rv: Floats) -> Formula:
 
 
 def time_of_day(rows: Rows, residual: Floats) -> Floats:
-    """Return what each quarter of an hour adds, [96, K]: smoothed means, shrunk for few days."""
-    place = fm.quarter(rows)
-    count = np.bincount(place, minlength=fm.QUARTERS)[:, None].astype(np.float64)
-    total = np.zeros((fm.QUARTERS, residual.shape[1]))
-    np.add.at(total, place, residual)
+    """Return what each quarter of an hour adds, [96, K].
+
+    Each day's residuals are smoothed over neighbouring quarters; the mean of the days is shrunk by
+    the share of its variance over the day that the days agree on (one-way analysis of variance):
+    where no hour differs from another, nothing is added.
+    """
     kernel = _circular_kernel()
-    weight = kernel @ count
-    smooth = (kernel @ total) / np.maximum(weight, 1e-300)
-    days = len(np.unique(rows.panel.ts // DAY_MS))
-    return np.where(weight > 0, smooth, 0.0) * days / (days + _PRIOR_DAYS)
+    days, day = np.unique(rows.panel.ts // DAY_MS, return_inverse=True)
+    place = day * fm.QUARTERS + fm.quarter(rows)
+    shape = (len(days), fm.QUARTERS)
+    size = len(days) * fm.QUARTERS
+    weight = np.bincount(place, minlength=size).reshape(shape) @ kernel
+    table = np.zeros((fm.QUARTERS, residual.shape[1]))
+    for k in range(residual.shape[1]):
+        total = np.bincount(place, residual[:, k], minlength=size).reshape(shape) @ kernel
+        table[:, k] = _agreed(total, weight)
+    return table
+
+
+def _agreed(total: Floats, weight: Floats) -> Floats:
+    """Return the weighted mean [96] of the days, shrunk by how much they agree."""
+    share = weight / np.maximum(weight.sum(axis=0), 1e-300)
+    mean = total.sum(axis=0) / np.maximum(weight.sum(axis=0), 1e-300)
+    mean = mean - mean.mean()
+    daily = np.divide(total, weight, out=np.zeros_like(total), where=weight > 0)
+    count = max(len(total) - 1, 1)
+    noise = float((share * np.square(daily - mean)).sum(axis=0).mean()) / count
+    spread = float(np.square(mean).mean())
+    return np.asarray(mean * max(0.0, 1.0 - noise / spread) if spread > 0 else mean)
 
 
 def _circular_kernel() -> Floats:
     lag = np.arange(fm.QUARTERS)
     lag = np.minimum(lag, fm.QUARTERS - lag)
     bell = np.exp(-0.5 * (lag / _SMOOTH_QUARTERS) ** 2)
+    bell[bell < 0.01] = 0.0
     place = np.arange(fm.QUARTERS)
     return np.asarray(bell[(place[:, None] - place) % fm.QUARTERS])

@@ -1,19 +1,26 @@
-"""Blend what was learnt into the baseline, by as much as the calibration slice proves.
+"""Blend what was learnt into the baseline, by as much as the calibration rows support.
 
 Every kind is answered by the same nested form,
 
     margin = base + weight · (learnt − offset − slope · base),        weight ≥ 0,
 
 where the bracket is the learner's margin with everything removed that the baseline says already.
-Zero weight *is* the baseline. The weight minimises the calibration loss (Platt's slope for
-log-odds, s = cov/var for returns and log variances) and is then shrunk by the significance of its
-first step: w · max(0, 1 − (1.64 / z)²), z by HAC on times, as overlapping labels ask. With little
-signal this matters more than the learner: a weight that cannot be told from zero is zero.
+Zero weight *is* the baseline. The weight ŵ that minimises the calibration loss (Platt's slope for
+log-odds, cov/var for returns) is shrunk as a ridge does under the prior w ~ N(0, τ²):
+
+    w = ŵ · τ² / (τ² + se²),        se = ŵ / z,
+
+z being the HAC z of the loss's first step away from the baseline, so that overlapping labels and
+symbols that move together count for what they are worth. A learner that found nothing has a faint
+margin, hence a large se, hence no weight; w never exceeds τ·z/2. On fifteen overlapping turns of
+real candles this beat both the plain slope and a threshold on z, in every kind but price.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Literal
 
 import numpy as np
@@ -26,10 +33,14 @@ from ml_pipeline.skill import hac_z, paired_series
 Floats = NDArray[np.float64]
 Curve = Literal["logit", "identity", "log_variance"]
 
-Z_SHRINK = 1.64
-_NEWTON_STEPS = 30
-# The largest factor by which a learner's margin is believed to be too timid (log-odds only).
+PRIOR_WEIGHT: Mapping[Curve, float] = MappingProxyType(
+    {"logit": 0.5, "identity": 0.1, "log_variance": 0.5}
+)
+"""τ: how much of a learner's margin is usually worth having. Hourly returns: hardly any."""
+
+# Beyond these a learner would have to be too timid; only log-odds of boosted stumps are.
 _MOST_WEIGHT = {"logit": 3.0, "identity": 1.0, "log_variance": 1.0}
+_NEWTON_STEPS = 50
 
 
 def slopes(curve: Curve, margin: Floats, y: Floats) -> tuple[Floats, Floats]:
@@ -112,14 +123,16 @@ def fit_blend(curve: Curve, rows: Rows, base: Floats, learnt: Floats) -> Blend:
         news = learnt[:, k] - offset[k] - slope[k] * base[:, k]
         gain = -slopes(curve, base[:, k], rows.y[:, k])[0] * news
         z[k] = gain_z(rows, gain)
-        full = _full_weight(curve, base[:, k], news, rows.y[:, k])
-        weight[k] = full * shrinkage(float(z[k]))
+        best = _best_weight(curve, base[:, k], news, rows.y[:, k])
+        weight[k] = min(shrunk(best, float(z[k]), PRIOR_WEIGHT[curve]), _MOST_WEIGHT[curve])
     return Blend(weight, offset, slope, z)
 
 
-def shrinkage(z: float) -> float:
-    """Return the share of an estimate with significance `z` that is believed, 0 to 1."""
-    return max(0.0, 1.0 - (Z_SHRINK / z) ** 2) if z > 0 else 0.0
+def shrunk(best: float, z: float, prior: float) -> float:
+    """Return the ridge estimate of a weight whose best value has significance `z`."""
+    if best <= 0 or z <= 0:
+        return 0.0
+    return best * prior**2 / (prior**2 + (best / z) ** 2)
 
 
 def _regress(y: Floats, x: Floats) -> tuple[float, float]:
@@ -128,16 +141,16 @@ def _regress(y: Floats, x: Floats) -> tuple[float, float]:
     return float(y.mean()) - slope * float(x.mean()), slope
 
 
-def _full_weight(curve: Curve, base: Floats, news: Floats, y: Floats) -> float:
-    """Minimise the loss over weight in [0, most] by Newton's method (the loss is convex)."""
+def _best_weight(curve: Curve, base: Floats, news: Floats, y: Floats) -> float:
+    """Minimise the loss over weights ≥ 0 by Newton's method; the loss is convex in the weight."""
     if not np.ptp(news) > 0:
         return 0.0
-    weight, most = 0.0, _MOST_WEIGHT[curve]
+    weight = 0.0
     for _ in range(_NEWTON_STEPS):
         first, second = slopes(curve, base + weight * news, y)
         bend = float((second * news**2).mean())
         step = float((first * news).mean()) / max(bend, 1e-300)
-        before, weight = weight, min(max(weight - step, 0.0), most)
-        if abs(weight - before) < 1e-9:
+        before, weight = weight, max(weight - step, 0.0)
+        if abs(weight - before) <= 1e-9 * max(weight, 1.0):
             break
     return weight

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,6 +52,22 @@ class Rows:
         if names == self.names:
             return np.ascontiguousarray(self.panel.X)
         return np.ascontiguousarray(self.panel.X[:, [self.names.index(name) for name in names]])
+
+    def joined(self, later: Rows) -> Rows:
+        """Return these rows and `later` ones as one table."""
+        mine, other = self.panel, later.panel
+        both = replace(
+            mine,
+            ts=np.concatenate([mine.ts, other.ts]),
+            symbol=np.concatenate([mine.symbol, other.symbol]),
+            X=np.concatenate([mine.X, other.X]),
+            close=np.concatenate([mine.close, other.close]),
+            labels={
+                name: np.concatenate([column, other.labels[name]])
+                for name, column in mine.labels.items()
+            },
+        )
+        return Rows(both, np.concatenate([self.y, later.y]), self.horizon_bars)
 
     def take(self, keep: NDArray[np.bool_]) -> Rows:
         """Return the rows where `keep` is true."""
