@@ -123,6 +123,7 @@ def _alone(engine: Engine, where: URL) -> Iterator[None]:
             ) from None
         return
     with engine.connect() as connection:
+        connection.execute(text(f"SET LOCAL lock_timeout = '{LOCK_S}s'"))
         connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": POSTGRES_LOCK})
         try:
             yield

@@ -7,6 +7,9 @@ import signal
 import subprocess
 import sys
 import textwrap
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
@@ -14,10 +17,11 @@ import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from filelock import FileLock
 from sqlalchemy import Engine, create_engine, inspect, text
 
 from orchestration.store import Store
-from orchestration.store.database import open_database
+from orchestration.store.database import POSTGRES_LOCK, open_database
 from orchestration.store.errors import DatabaseDown, DatabaseTooNew
 from orchestration.store.migrations import VERSION_TABLE, configuration
 from orchestration.store.tables import Base
@@ -150,6 +154,29 @@ def test_processes_may_open_a_fresh_database_at_once(database_url: str) -> None:
     assert sorted(m.version for m in store.list_models()) == ["v0", "v1"]
     assert len(store.list_turns()) == 1
     store.close()
+
+
+@contextmanager
+def migrating_elsewhere(url: str) -> Iterator[None]:
+    """Hold what another process holds while it migrates."""
+    if url.startswith("sqlite"):
+        path = Path(url.removeprefix("sqlite:///"))
+        path.parent.mkdir()
+        with FileLock(f"{path}.lock"):
+            yield
+        return
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("SELECT pg_advisory_lock(%s)", [POSTGRES_LOCK])
+        yield
+
+
+def test_opening_waits_for_a_migration_that_is_under_way(database_url: str) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        with migrating_elsewhere(database_url):
+            opening = pool.submit(Store, database_url)
+            with pytest.raises(TimeoutError):
+                opening.result(timeout=0.7)
+        opening.result(timeout=30).close()
 
 
 WRITE_UNTIL_KILLED = """

@@ -162,6 +162,19 @@ def test_threads_write_beside_each_other(ledger: Store) -> None:
     }
 
 
+def test_threads_that_read_before_they_write_wait_for_each_other(ledger: Store) -> None:
+    """SQLite lets nobody write who has read an older state: such a writer must begin as one."""
+
+    def toggle(number: int) -> None:
+        for status in ("champion", "archived") * 25:
+            ledger.update_model_status("v1", status)
+            ledger.register_model(SLOT, "v2", **{f"fact{number}": status})
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(toggle, range(4)))
+    assert ledger.get_model("v2").facts == {f"fact{number}": "archived" for number in range(4)}
+
+
 def test_a_day_of_predictions_is_written_in_a_moment(ledger: Store, database_url: str) -> None:
     frame = bars(40_000)
     # CPU seconds: how busy the machine is otherwise shall not decide.
