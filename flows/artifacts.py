@@ -1,21 +1,127 @@
-"""What a turn leaves in the Prefect UI: leaderboard, drift table, pictures, a link to MLflow."""
+"""What a turn leaves in the Prefect UI: leaderboard, drift table, pictures, a link to MLflow.
+
+Pictures are embedded in Markdown as base64: both of Prefect's UIs draw them without a network,
+while an image artifact prints its whole address below the picture.
+"""
 
 from __future__ import annotations
 
+import base64
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
+from prefect.artifacts import create_markdown_artifact, create_table_artifact
+from prefect.runtime import flow_run
+
+from flows.ui import run_address
 from orchestration.service.refs import TurnRef
 
 Json = dict[str, Any]
 
 
 def run_name() -> str:
-    return "x"
+    """Return the name of a flow run: the moment of its turn and what was asked for."""
+    asked = flow_run.get_parameters()
+    moment = asked.get("now") or datetime.now(UTC)
+    words = [f"{moment:%Y-%m-%d %H:%M} UTC", *(asked.get("symbols") or ())]
+    return " ".join([*words, *(asked.get("kinds") or ())])
 
 
-def title(turn: TurnRef) -> str:
-    return turn.turn_id
+def show(turn: TurnRef, summary: Mapping[str, Any]) -> None:
+    """Make the artifacts of a finished turn."""
+    heading = f"{headline(summary)}\n\n[MLflow run]({run_address(turn.settings, summary)})"
+    create_table_artifact(leaderboard(summary), key="leaderboard", description=heading)
+    create_table_artifact(drift_table(summary), key="drift", description=heading)
+    create_markdown_artifact(report(summary, heading), key="turn", description=headline(summary))
+    for slot in summary["slots"]:
+        pictures = [Path(path) for path in slot["pictures"]]
+        if pictures:
+            _show_pictures(f"pictures-{slot['kind']}", headline(summary), pictures)
 
 
-def show(turn: TurnRef, summary: Json) -> None:
-    pass
+def headline(summary: Mapping[str, Any]) -> str:
+    """Return what a turn is, and whether its market is simulated, in one line of Markdown."""
+    market = "**simulated market**" if summary["simulated"] else summary["source_name"]
+    symbols = ", ".join(summary["symbols"])
+    return f"{summary['turn_id']} · {market} · {symbols} · {summary['status']}"
+
+
+def leaderboard(summary: Mapping[str, Any]) -> list[Json]:
+    """Return the rows of the leaderboard: skill over the baseline with its bound, in per cent."""
+    return [
+        {
+            "kind": row["kind"],
+            "champion": row["champion"] or "none",
+            "baseline": "" if row["baseline"] is None else _yes(row["baseline"]),
+            "skill": percent(row["skill"]),
+            "lower bound": percent(row["lower"]),
+            "n": "" if row["n"] is None else f"{row['n']:,}",
+            "decision": row["action"],
+        }
+        for row in summary["leaderboard"]
+    ]
+
+
+def drift_table(summary: Mapping[str, Any]) -> list[Json]:
+    """Return the rows of the drift table."""
+    return [
+        {
+            "kind": row["kind"],
+            "champion": row["champion"] or "none yet",
+            "status": row["status"],
+            "days of outcomes": f"{row['days']:.1f}",
+            "why": row["sentence"],
+        }
+        for row in summary["drift"]
+    ]
+
+
+def report(summary: Mapping[str, Any], heading: str) -> str:
+    """Return the turn as a page of Markdown: decisions, data and seconds, failures first."""
+    failures = [_line(f"{f['stage']} {f['subject']}", f["message"]) for f in summary["failures"]]
+    parts = {
+        "Failures": failures,
+        "Decisions": [_line(slot["kind"], slot["sentence"]) for slot in summary["slots"]],
+        "Candles": [_line(found["symbol"], found["sentence"]) for found in summary["fetch"]],
+        "Ensembles": [_line(row["slot"], row["sentence"]) for row in summary["ensembles"]],
+        "Seconds": [_line(stage, f"{value:.2f}") for stage, value in summary["seconds"].items()],
+    }
+    sections = [f"## {name}\n\n{chr(10).join(lines)}" for name, lines in parts.items() if lines]
+    return "\n\n".join([heading, *sections])
+
+
+def percent(share: float | None) -> str:
+    """Return a share as signed per cent, empty when there is none.
+
+    Examples
+    --------
+    >>> percent(0.0123)
+    '+1.23 %'
+    """
+    return "" if share is None else f"{100 * share:+.2f} %"
+
+
+def _show_pictures(key: str, heading: str, pictures: list[Path]) -> None:
+    drawn = [
+        f"## {picture.stem}\n\n![{picture.stem}]({_embedded(picture)})" for picture in pictures
+    ]
+    create_markdown_artifact("\n\n".join([heading, *drawn]), key=_key(key), description=heading)
+
+
+def _embedded(picture: Path) -> str:
+    return f"data:image/png;base64,{base64.b64encode(picture.read_bytes()).decode()}"
+
+
+def _key(text: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", text.lower())
+
+
+def _line(name: str, sentence: str) -> str:
+    return f"* **{name}**: {sentence}"
+
+
+def _yes(value: bool) -> str:
+    return "yes" if value else "no"

@@ -10,6 +10,7 @@
     ├── TurnCrashed       the flow run ended without an answer
     └── RunnerMissing     the settings ask for a task runner that is not installed
 """
+# ruff: noqa: N818 - the names say what happened.
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ def run(api: str, parameters: Mapping[str, Any]) -> Json:
             _wait_until_recorded(api)
     if state.is_crashed():
         raise TurnCrashed(f"the flow run crashed: {state.message}")
-    summary = state.result()
+    summary: Json = state.result()
     return {**summary, "prefect_run": str(state.state_details.flow_run_id)}
 
 

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from prefect import flow
+from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
-from prefect.states import State
 
 from flows import artifacts
 from flows.cycle import Kind, turn_of

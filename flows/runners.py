@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
@@ -34,7 +35,7 @@ def task_runner(settings: Settings) -> TaskRunner[Any]:
         return ProcessPoolTaskRunner(max_workers=settings.workers)
     module, name, requirement = _CLUSTERS[settings.runner]
     try:
-        runner: type[TaskRunner[Any]] = getattr(import_module(module), name)
+        runner: Callable[..., TaskRunner[Any]] = getattr(import_module(module), name)
     except ImportError as error:
         raise RunnerMissing(
             f"runner = {settings.runner!r} needs {requirement}, which is not installed: "

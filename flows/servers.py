@@ -26,7 +26,7 @@ from flows.environment import quiet
 from flows.errors import ServerError
 from orchestration.settings import Settings
 
-START_SECONDS = 120.0  # a cold disk and a busy machine; 3 to 9 s is usual
+START_SECONDS = 180.0  # a cold disk and a busy machine; 3 to 9 s is usual
 _POLL = 0.1
 
 
@@ -59,12 +59,22 @@ class ServerKind:
 
 @dataclass
 class Server:
-    """A server in use: owned (``child`` is set), another process's, or outside (``lock`` None)."""
+    """A server in use: our own child, another process's of the same home, or one outside.
+
+    Parameters
+    ----------
+    url
+        Its address, without a path.
+    kind
+        None for a server outside, named by the user.
+    child, lock
+        Set when this process owns it.
+    """
 
     url: str
+    kind: ServerKind | None = None
     child: children.Child | None = None
     lock: FileLock | None = field(default=None, repr=False)
-    answers: Callable[[str], bool] = field(default=lambda _: True, repr=False)
 
     @property
     def owned(self) -> bool:
@@ -74,7 +84,31 @@ class Server:
     @property
     def alive(self) -> bool:
         """Whether it still runs (asked of the process when owned, of the address otherwise)."""
-        return self.child.alive if self.child is not None else self.answers(self.url)
+        if self.child is not None:
+            return self.child.alive
+        return self.kind is None or self.kind.answers(self.url)
+
+    def wait(self, seconds: float = START_SECONDS) -> Server:
+        """Wait until it answers, and return it.
+
+        Raises
+        ------
+        ServerError
+            It ended, or did not answer in time; the message ends with the log's last lines.
+        """
+        if self.kind is None or self.child is None:
+            return self
+        deadline = time.monotonic() + seconds
+        while not self.kind.answers(self.url):
+            if not self.child.alive or time.monotonic() > deadline:
+                raise ServerError(
+                    f"the {self.kind.name} server did not start on {self.url}; the end of "
+                    f"{self.child.log}:\n{self.child.tail()}"
+                )
+            time.sleep(_POLL)
+        state = {"pid": self.child.process.pid, "url": self.url}
+        (self.kind.folder / "server.json").write_text(json.dumps(state))
+        return self
 
     def stop(self) -> None:
         """End it when it is ours; leave another process's server alone."""
@@ -86,12 +120,12 @@ class Server:
 
 
 def prefect_server(settings: Settings) -> Server:
-    """Start or reuse the Prefect server of this home; ``PREFECT_API_URL`` names another one.
+    """Begin or reuse the Prefect server of this home; ``PREFECT_API_URL`` names another one.
 
     Raises
     ------
     ServerError
-        It did not start, or nothing answers at ``PREFECT_API_URL``.
+        Nothing answers at ``PREFECT_API_URL``.
     """
     outside = os.environ.get("PREFECT_API_URL")
     if outside:
@@ -126,60 +160,47 @@ def prefect_kind(settings: Settings) -> ServerKind:
     return ServerKind("Prefect", folder, host, settings.prefect_port, command, env, answers)
 
 
-def ensure(kind: ServerKind, start_seconds: float = START_SECONDS) -> Server:
-    """Return the running server of this folder, or start one and own it.
+def ensure(kind: ServerKind, seconds: float = START_SECONDS) -> Server:
+    """Return the running server of this folder, or start one and own it; then `Server.wait`.
+
+    Call it from the main thread (see `flows.children.spawn`).
 
     Raises
     ------
     ServerError
-        No server answered within `start_seconds`; the message ends with the log's last lines.
+        Another process owns the server of this folder, and it has not answered for `seconds`.
     """
     kind.folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(kind.folder / "server.lock")
-    deadline = time.monotonic() + start_seconds
+    deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         try:
             lock.acquire(timeout=0)
         except Timeout:
-            url = _read_state(kind).get("url")
+            url = read_state(kind).get("url")
             if url and kind.answers(url):
-                return Server(url, answers=kind.answers)
+                return Server(url, kind)
             time.sleep(_POLL)
             continue
-        return _start(kind, lock, deadline)
+        return _start(kind, lock)
     raise ServerError(
         f"another process holds {kind.folder / 'server.lock'} but no {kind.name} server of this "
-        f"home has answered for {start_seconds:.0f} s: end that process and try again"
+        f"home has answered for {seconds:.0f} s: end that process and try again"
     )
 
 
-def _start(kind: ServerKind, lock: FileLock, deadline: float) -> Server:
+def _start(kind: ServerKind, lock: FileLock) -> Server:
     _end_leftover(kind)
     port = children.free_port(kind.host, kind.port)
-    url = f"http://{kind.host}:{port}"
     log = kind.folder / "server.log"
     log.unlink(missing_ok=True)
     child = children.spawn(kind.name, kind.command(port), kind.env(port), log)
-    server = Server(url, child, lock, kind.answers)
-    try:
-        while not kind.answers(url):
-            if not child.alive or time.monotonic() > deadline:
-                raise ServerError(
-                    f"the {kind.name} server did not start on {url}; the end of {log}:\n"
-                    f"{child.tail()}"
-                )
-            time.sleep(_POLL)
-        state = {"pid": child.process.pid, "url": url}
-        (kind.folder / "server.json").write_text(json.dumps(state))
-    except BaseException:  # Ctrl-C while it starts must not leave it behind either
-        server.stop()
-        raise
-    return server
+    return Server(f"http://{kind.host}:{port}", kind, child, lock)
 
 
 def _end_leftover(kind: ServerKind) -> None:
     """End a server whose owner was killed where children do not die with their parents."""
-    state = _read_state(kind)
+    state = read_state(kind)
     if state and kind.answers(state["url"]):
         with suppress(ProcessLookupError):
             os.killpg(state["pid"], signal.SIGTERM)
@@ -187,7 +208,8 @@ def _end_leftover(kind: ServerKind) -> None:
             time.sleep(_POLL)
 
 
-def _read_state(kind: ServerKind) -> dict[str, Any]:
+def read_state(kind: ServerKind) -> dict[str, Any]:
+    """Return what the owner of this server wrote: ``pid`` and ``url``; empty when there is none."""
     try:
         state = json.loads((kind.folder / "server.json").read_text())
     except (FileNotFoundError, ValueError):
@@ -202,7 +224,7 @@ def _environment(settings: Settings) -> dict[str, str]:
 
 
 def fetched(url: str) -> Any:
-    """Return the JSON (or text) at `url`, None when nothing healthy answers."""
+    """Return the JSON or text at `url`; None when nothing healthy answers."""
     try:
         answer = httpx.get(url, timeout=5, trust_env=False)
     except httpx.HTTPError:

@@ -30,7 +30,8 @@ def run_cycle(settings: Settings, parameters: Mapping[str, Any], listener: Liste
     Returns
     -------
     dict
-        The summary of the turn, with ``prefect_run``, the path of the run's page in the UI.
+        The summary of the turn, with ``pages``, its addresses in both UIs, and ``servers_stay``:
+        whether the Prefect server goes on after this call, since somebody else runs it.
 
     Raises
     ------
@@ -44,11 +45,17 @@ def run_cycle(settings: Settings, parameters: Mapping[str, Any], listener: Liste
     with one_turn(settings):
         server = prefect_server(settings)
         try:
-            mark_dead_runs(server.url, settings.prefect_dir, fresh=server.owned)
-            # Only now: Prefect reads its environment once, when it is imported.
+            # Only now, since Prefect reads its environment once, when it is imported; and while
+            # the server starts, which takes longer.
             from flows.in_process import run
+            from flows.ui import run_address
 
+            server.wait()
+            mark_dead_runs(server.url, settings.prefect_dir, fresh=server.owned)
             with listening(listener):
-                return run(f"{server.url}/api", parameters)
+                summary = run(f"{server.url}/api", parameters)
+            page = f"{server.url}/runs/flow-run/{summary['prefect_run']}"
+            pages = {"prefect": page, "mlflow": run_address(settings, summary)}
+            return {**summary, "pages": pages, "servers_stay": not server.owned}
         finally:
             server.stop()

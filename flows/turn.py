@@ -6,17 +6,19 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from prefect import Task
-from prefect.client.schemas.objects import TaskRun
+from prefect.client.schemas.objects import State, TaskRun
 from prefect.futures import PrefectFuture, as_completed
-from prefect.states import Completed, State
+from prefect.states import Completed
 
 from flows import artifacts
 from flows.board import Board
+from flows.words import in_words
 from market.errors import BadAnswer, RateLimited, SourceDown, SourceTimeout
 from orchestration.service import steps
 from orchestration.service.errors import TurnFailed
 from orchestration.service.refs import Begun
 from orchestration.service.report import finish
+from orchestration.service.resources import source_of
 from orchestration.service.turn import close_failed
 from orchestration.settings import Settings
 
@@ -46,7 +48,8 @@ class Turn:
     def __init__(self, begun: Begun, settings: Settings) -> None:
         self.ref = begun.turn
         self.sentence = begun.sentence
-        self.board = Board(count(settings), artifacts.title(self.ref))
+        market = "simulated market" if source_of(settings).simulated else settings.source
+        self.board = Board(count(settings), f"{self.ref.turn_id} · {market}")
         self._trunk: list[Any] = []
         self._branches: dict[str, list[Any]] = {}
 
@@ -102,7 +105,7 @@ class Turn:
         answer = state.result(raise_on_failure=False)
         if state.is_completed():
             self._branches.setdefault(subject, []).append(state)
-            self.board.end(step.name, subject, getattr(answer, "sentence", ""))
+            self.board.end(step.name, subject, in_words(answer))
             return True
         self._message = steps.fail(self.ref, step.name, subject, answer).message
         self.board.fail(step.name, subject, self._message)

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
+from typing import Any
 
 from flows.environment import quiet
-from flows.servers import Server, ServerKind, ensure, fetched
+from flows.servers import Server, ServerKind, ensure, fetched, read_state
+from orchestration.service.resources import tracking_of
 from orchestration.settings import Settings
 from orchestration.tracking.backend import (
     mlflow_server_command,
     mlflow_server_environment,
     prepare,
+    run_link,
 )
 
 
@@ -40,3 +44,17 @@ def mlflow_kind(settings: Settings) -> ServerKind:
         env=env,
         answers=lambda url: fetched(f"{url}/health") is not None,
     )
+
+
+def mlflow_address(settings: Settings) -> str:
+    """Return where the MLflow UI of this home is, or will be after `tidewheel up`."""
+    if settings.tracking_uri.startswith("http"):
+        return settings.tracking_uri.rstrip("/")
+    running = read_state(mlflow_kind(settings)).get("url")
+    return str(running or f"http://{settings.host}:{settings.mlflow_port}")
+
+
+def run_address(settings: Settings, summary: Mapping[str, Any]) -> str:
+    """Return the address of a turn's run in the MLflow UI."""
+    experiment = tracking_of(settings).experiment_id
+    return run_link(mlflow_address(settings), experiment, summary["mlflow_run"])

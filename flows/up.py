@@ -113,8 +113,10 @@ class _House:
         stack.callback(self._mark_dead_runs)
         self.mlflow = mlflow_server(settings)
         stack.callback(lambda: self.mlflow.stop())
+        self.prefect.wait()
         register(self.prefect.url, self._environment())
         self._mark_dead_runs(fresh=self.prefect.owned)
+        self.mlflow.wait()
         self.worker = self._start_worker()
         stack.callback(lambda: self.worker.stop())
 
@@ -132,11 +134,11 @@ class _House:
         if not self.prefect.alive:
             self._note("the Prefect server", self.prefect)
             self.prefect.stop()
-            self.prefect = prefect_server(self.settings)
+            self.prefect = prefect_server(self.settings).wait()
         if not self.mlflow.alive:
             self._note("the MLflow server", self.mlflow)
             self.mlflow.stop()
-            self.mlflow = mlflow_server(self.settings)
+            self.mlflow = mlflow_server(self.settings).wait()
         if not self.worker.alive:
             self.restarts.note("the worker", self.worker.tail())
             self.say("the worker ended; it is started again")

@@ -56,16 +56,16 @@ def cycle(
     input, 1 not done.
     """
     from market.timeframes import instant_ms, utc
-    from serving import turns
+    from serving import turn
 
     asked = {"source": source, "symbols": symbols, "kinds": kinds, "timeframe": timeframe}
     settings = _settings(home, **asked, days=days, seed=seed)
     moment = None if now is None else utc(instant_ms(now)).to_pydatetime()
-    summary = turns.run(settings, moment)
+    summary = turn.run(settings, moment)
     if json:
         console.print_json(summary)
     else:
-        turns.show(summary, settings)
+        turn.show(summary, settings)
     raise typer.Exit(3 if summary.get("failures") else 0)
 
 
@@ -75,6 +75,34 @@ def up(home: Home = None) -> None:
     from serving import desk
 
     desk.run(_settings(home))
+
+
+@app.command(epilog="Example: tidewheel leaderboard --json")
+def leaderboard(home: Home = None, json: Json = False) -> None:
+    """Print the leaderboard of the last finished turn."""
+    from serving import past
+
+    summary = past.last_summary(_settings(home))
+    if json:
+        console.print_json(summary["leaderboard"])
+    else:
+        console.show(past.board(summary))
+
+
+@app.command(epilog="Example: tidewheel turns --limit 5 --json")
+def turns(
+    limit: Annotated[int, typer.Option(help="How many, the last first.", min=1)] = 20,
+    home: Home = None,
+    json: Json = False,
+) -> None:
+    """List past turns: when, how they ended, what they trained."""
+    from serving import past
+
+    found = past.turns(_settings(home), limit)
+    if json:
+        console.print_json(found)
+    else:
+        console.show(past.turns_table(found))
 
 
 @app.command(epilog="Example: tidewheel settings --json")

@@ -26,7 +26,7 @@ def say(text: str) -> None:
 
 def show(table: Table | str) -> None:
     """Print an answer that somebody asked for."""
-    _stdout.print(table)
+    _stdout.print(table, soft_wrap=isinstance(table, str))
 
 
 def progress_console() -> Console:

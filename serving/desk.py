@@ -31,10 +31,9 @@ def run(settings: Settings) -> None:
 
 def ready(addresses: Addresses) -> None:
     """Print where everything is and how to start a run by hand."""
-    say(
-        f"Prefect UI  [link]{addresses.prefect}[/link]   schedule: cycle/every-12h, 00:00 and 12:00 UTC"
-    )
-    say(f"MLflow UI   [link]{addresses.mlflow}/?workflowType=machine_learning[/link]")
+    say(f"Prefect UI  {addresses.prefect}")
+    say(f"MLflow UI   {addresses.mlflow}/?workflowType=machine_learning")
+    say("Schedule    cycle/every-12h, at 00:00 and 12:00 UTC")
     say("A turn now, from another terminal:")
     for line in by_hand(addresses, Path.cwd()):
         say(f"  {escape(line)}")

@@ -1,0 +1,109 @@
+"""What past turns left: their list and their leaderboard, as data and as tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+
+from orchestration.service.resources import store_of
+from orchestration.settings import Settings
+
+Json = dict[str, Any]
+
+
+class NoTurnYetError(LookupError):
+    """No turn of this home has finished yet."""
+
+
+def turns(settings: Settings, limit: int) -> list[Json]:
+    """Return past turns of a home, the last begun first."""
+    return [asdict(turn) for turn in store_of(settings).list_turns(limit)]
+
+
+def last_summary(settings: Settings) -> Json:
+    """Return the summary of the last turn that finished.
+
+    Raises
+    ------
+    NoTurnYetError
+        None has.
+    """
+    for turn in store_of(settings).list_turns():
+        if turn.summary.get("leaderboard"):
+            return turn.summary
+    raise NoTurnYetError(
+        f"no turn has finished in {settings.home} yet; `tidewheel cycle` makes one"
+    )
+
+
+def board(summary: Mapping[str, Any]) -> Table:
+    """Return the leaderboard as a table; its title says when the market is simulated."""
+    market = "SIMULATED market" if summary["simulated"] else summary["source_name"]
+    table = _table(
+        f"{summary['turn_id']} · {market}",
+        "skill: share of the baseline's loss that is saved; at least: its lower 95 % bound",
+    )
+    for name, justify in _COLUMNS.items():
+        table.add_column(name, justify=justify, no_wrap=True)
+    for row in summary["leaderboard"]:
+        table.add_row(*_cells(row))
+    return table
+
+
+def turns_table(turns: Sequence[Mapping[str, Any]]) -> Table:
+    """Return past turns, the last first."""
+    table = _table("turns, the last first")
+    for name in ("turn", "status", "simulated", "trained", "seconds"):
+        table.add_column(name, no_wrap=name == "turn")
+    for turn in turns:
+        summary = turn["summary"]
+        seconds = summary.get("seconds", {}).get("total")
+        table.add_row(
+            turn["turn_id"],
+            turn["status"],
+            {True: "yes", False: "no"}.get(summary.get("simulated"), ""),
+            str(summary.get("versions_trained", "")),
+            "" if seconds is None else f"{seconds:.1f}",
+        )
+    return table
+
+
+_COLUMNS: Mapping[str, Any] = {
+    "kind": "left",
+    "champion": "left",
+    "skill": "right",
+    "at least": "right",
+    "n": "right",
+    "baseline": "left",
+}
+
+
+def _table(title: str, caption: str | None = None) -> Table:
+    return Table(
+        title=title,
+        caption=caption,
+        title_justify="left",
+        caption_justify="left",
+        box=SIMPLE_HEAD,
+        pad_edge=False,
+        padding=(0, 1, 0, 0),
+    )
+
+
+def _cells(row: Mapping[str, Any]) -> list[str]:
+    return [
+        row["kind"],
+        row["champion"] or "none",
+        _percent(row["skill"]),
+        _percent(row["lower"]),
+        "" if row["n"] is None else f"{row['n']:,}",
+        {True: "yes", False: "no"}.get(row["baseline"], ""),
+    ]
+
+
+def _percent(share: float | None) -> str:
+    return "" if share is None else f"{100 * share:+.2f} %"
