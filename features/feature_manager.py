@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from features.catalogue import FEATURES
-from features.errors import NotEnoughHistory
+from features.errors import FeatureError, NotEnoughHistory
 from features.model_set import MODEL_SET
 from features.program import FeatureProgram
 from market.fetch import update
@@ -101,10 +101,12 @@ class FeatureManager:
         """
         symbol, timeframe = parse_symbol(symbol), parse_timeframe(timeframe)
         rows = DEFAULT_BARS if lookback_bars is None else int(lookback_bars)
+        if rows < 1:
+            raise FeatureError(f"lookback_bars is {rows}; ask for 1 row or more")
         program = self._program(
             tuple(MODEL_SET if feature_list is None else feature_list), timeframe
         )
-        candles = self._candles(symbol, timeframe, max(rows, 1) + program.settle, end)
+        candles = self._candles(symbol, timeframe, rows + program.settle, end)
         if len(candles) <= program.settle:
             slowest = max(program.settles, key=program.settles.__getitem__)
             raise NotEnoughHistory(
@@ -112,7 +114,7 @@ class FeatureManager:
                 f"{len(candles)} {timeframe} bars of {symbol} before that moment; leave it out or "
                 "choose a later end"
             )
-        values = program.run(candles, dtype=np.float64)[program.settle :][-max(rows, 1) :]
+        values = program.run(candles, dtype=np.float64)[program.settle :][-rows:]
         frame = pd.DataFrame(
             values, index=candles.index[-len(values) :], columns=list(program.names)
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 
@@ -109,7 +109,7 @@ class Catalogue(Mapping[str, Feature]):
             return self._families[prefix](int(number))
         raise KeyError(name)
 
-    def __iter__(self):  # type: ignore[no-untyped-def]
+    def __iter__(self) -> Iterator[str]:
         """Iterate over the listed names, in the order of the catalogue."""
         return iter(self._features)
 

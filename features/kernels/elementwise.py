@@ -1,4 +1,9 @@
-"""Operations on single bars: each loop is one vector instruction wide."""
+"""Operations on single bars.
+
+Arithmetic vectorises and is exact in any order. Logarithms and the like are scalar calls of the C
+library, one a bar, so that their last bit does not depend on how many bars come at once; Intel's
+vector library (icc-rt), which numba would pick up, breaks that: ``NUMBA_DISABLE_INTEL_SVML=1``.
+"""
 
 from __future__ import annotations
 

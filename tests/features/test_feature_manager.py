@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from features.errors import NotEnoughHistory, UnknownFeature
+from features.errors import FeatureError, NotEnoughHistory, UnknownFeature
 from features.feature_manager import FeatureManager
 from features.model_set import MODEL_SET
 from features.program import FeatureProgram
@@ -152,3 +152,8 @@ def test_what_a_strategy_loads_stays_small() -> None:
         [sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True
     )
     assert result.stdout.strip() == "[]"
+
+
+def test_no_rows_cannot_be_asked_for(manager) -> None:
+    with pytest.raises(FeatureError, match="lookback_bars is 0"):
+        manager.get_features("BTC-USDT", "1m", ["close"], 0)
