@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from features import executor as x
 from features.expression import Expr
+from features.inputs import INPUTS
 from features.kernels.memory import STATES
-from features.language import INPUTS
 
 _Integers = NDArray[np.int64]
 

@@ -1,4 +1,4 @@
-"""The words that features are written in: inputs, window statistics, recursive averages, sessions.
+"""The words that features are written in: window statistics, recursive averages, sessions.
 
 Every word takes expressions and returns one. Numbers of bars are counted including the current
 one: ``mean(close, 20)`` is the mean of this close and the nineteen before it.
@@ -14,30 +14,18 @@ from features.expression import (
     Operand,
     as_expr,
     compare,
-    const,
     same_unit,
     scale_free,
     together,
 )
+from features.inputs import ts
 from features.kernels import elementwise as e
 from features.kernels import memory as r
 from features.kernels import windows as w
-from features.units import PRICE, SCALE_FREE, TIME, VOLUME, Unit
+from features.units import SCALE_FREE, Unit
 
 FORGOTTEN = 1e-9
 """Share of its start that a recursion may still hold when it counts as settled."""
-
-ts = Expr("ts", -1, (), TIME)
-o = Expr("o", -1, (), PRICE)
-h = Expr("h", -1, (), PRICE)
-l = Expr("l", -1, (), PRICE)  # noqa: E741 - o h l c v are the field's own names
-c = Expr("c", -1, (), PRICE)
-v = Expr("v", -1, (), VOLUME)
-INPUTS = (ts, o, h, l, c, v)
-
-QUARTER_HOUR = const(900_000, TIME)
-HOUR = const(3_600_000, TIME)
-DAY = const(86_400_000, TIME)
 
 
 # ---------------------------------------------------------------- bar by bar

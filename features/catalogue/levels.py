@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from features.catalogue.feature import Group
 from features.catalogue.parts import day
+from features.inputs import c, h, l
 from features.language import (
-    c,
-    h,
     highest,
-    l,
     lag,
     lowest,
     previous_session,

@@ -13,14 +13,12 @@ from features.catalogue.parts import (
     signed_volume,
     spread,
 )
+from features.inputs import c, h, l, v
 from features.language import (
-    c,
     covariance,
     deviation,
     equal,
     exp,
-    h,
-    l,
     lag,
     larger,
     log,
@@ -32,7 +30,6 @@ from features.language import (
     smaller,
     square,
     total,
-    v,
     variance,
 )
 

@@ -5,13 +5,11 @@ from __future__ import annotations
 from features.catalogue.feature import Group
 from features.catalogue.parts import body, middle, move, rsi, spread, true_range, typical
 from features.expression import Expr
+from features.inputs import c, h, l, v
 from features.language import (
-    c,
     change,
     ema,
-    h,
     highest,
-    l,
     lag,
     larger,
     lowest,
@@ -22,7 +20,6 @@ from features.language import (
     rma,
     smaller,
     total,
-    v,
     where,
 )
 

@@ -3,26 +3,20 @@
 from __future__ import annotations
 
 from features.expression import Expr
+from features.inputs import DAY, c, h, l, o, ts, v
 from features.language import (
-    DAY,
-    c,
     change,
     floordiv,
-    h,
-    l,
     lag,
     larger,
     log,
     magnitude,
     mod,
-    o,
     ratio,
     rma,
     sign,
     smaller,
     square,
-    ts,
-    v,
     where,
 )
 

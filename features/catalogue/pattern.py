@@ -5,7 +5,8 @@ from __future__ import annotations
 from features.catalogue.feature import Group
 from features.catalogue.parts import body, bottom, lower_wick, move, spread, top, upper_wick
 from features.expression import Expr
-from features.language import c, h, l, lag, larger, magnitude, mean, o, sign, smaller, streak, total
+from features.inputs import c, h, l, o
+from features.language import lag, larger, magnitude, mean, sign, smaller, streak, total
 
 pattern = Group("pattern")
 add = pattern.add

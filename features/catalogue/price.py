@@ -13,7 +13,8 @@ from features.catalogue.parts import (
     typical,
     upper_wick,
 )
-from features.language import c, change, deviation, h, l, lag, log, magnitude, o, ratio
+from features.inputs import c, h, l, o
+from features.language import change, deviation, lag, log, magnitude, ratio
 
 price = Group("price")
 add, family = price.add, price.family

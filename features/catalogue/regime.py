@@ -7,8 +7,8 @@ import math
 from features.catalogue.feature import Group
 from features.catalogue.parts import log_return, move
 from features.expression import Expr
+from features.inputs import c
 from features.language import (
-    c,
     change,
     deviation,
     ema,

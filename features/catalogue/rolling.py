@@ -5,14 +5,12 @@ from __future__ import annotations
 from features.catalogue.feature import Group
 from features.catalogue.parts import log_return, move, standardized
 from features.expression import Expr
+from features.inputs import c, h, l
 from features.language import (
-    c,
     correlation,
     deviation,
-    h,
     highest,
     kurtosis,
-    l,
     lag,
     lowest,
     mean,

@@ -6,17 +6,8 @@ import math
 
 from features.catalogue.feature import Group
 from features.catalogue.parts import day, time_of_day
-from features.language import (
-    HOUR,
-    QUARTER_HOUR,
-    cosine,
-    day_of_month,
-    floordiv,
-    mod,
-    month_of_year,
-    sine,
-    ts,
-)
+from features.inputs import HOUR, QUARTER_HOUR, ts
+from features.language import cosine, day_of_month, floordiv, mod, month_of_year, sine
 
 time = Group("time")
 add = time.add

@@ -5,14 +5,12 @@ from __future__ import annotations
 from features.catalogue.feature import Group
 from features.catalogue.parts import atr, middle, true_range
 from features.expression import Expr
+from features.inputs import c, h, l
 from features.language import (
-    c,
     change,
     ema,
-    h,
     highest,
     kama,
-    l,
     lag,
     lowest,
     magnitude,

@@ -7,20 +7,17 @@ import math
 from features.catalogue.feature import Group
 from features.catalogue.parts import atr, log_range_squared, log_return, true_range
 from features.expression import Expr
+from features.inputs import c, h, l, o
 from features.language import (
-    c,
     deviation,
     ema,
-    h,
     highest,
-    l,
     lag,
     larger,
     log,
     lowest,
     magnitude,
     mean,
-    o,
     rank,
     ratio,
     rma,

@@ -14,8 +14,8 @@ from features.catalogue.parts import (
     spread,
     typical,
 )
+from features.inputs import c, v
 from features.language import (
-    c,
     change,
     correlation,
     deviation,
@@ -24,7 +24,6 @@ from features.language import (
     ratio,
     session_total,
     total,
-    v,
     where,
 )
 

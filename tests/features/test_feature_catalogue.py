@@ -9,7 +9,8 @@ import pytest
 from features.catalogue import FEATURES, GROUPS
 from features.catalogue.feature import Catalogue, Group
 from features.errors import FeatureError, UnknownFeature
-from features.language import c, h, mean
+from features.inputs import c, h
+from features.language import mean
 from features.program import FeatureProgram
 
 # Names of the documents that strategies and models ask for.

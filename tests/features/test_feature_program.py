@@ -11,7 +11,8 @@ import pytest
 from features.catalogue import FEATURES
 from features.compiler import compile_plan
 from features.errors import BadBar, BadState, FeatureError, UnknownFeature
-from features.language import c, ema, mean
+from features.inputs import c
+from features.language import ema, mean
 from features.program import FeatureProgram
 from market.errors import BadCandles
 from tests.features.walks import walk

@@ -5,14 +5,11 @@ from __future__ import annotations
 import pytest
 
 from features.errors import ExpressionError, FeatureError, UnitError
+from features.inputs import DAY, c, h, l, ts, v
 from features.language import (
-    DAY,
-    c,
     correlation,
     ema,
     floordiv,
-    h,
-    l,
     lag,
     larger,
     log,
@@ -22,8 +19,6 @@ from features.language import (
     root,
     slope,
     supertrend,
-    ts,
-    v,
     variance,
     where,
 )
