@@ -17,6 +17,8 @@ from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.runtime import flow_run
 
 from flows.ui import run_address
+from market.symbols import scope_of
+from models.common.slot import KINDS
 from orchestration.service.refs import TurnRef
 
 Json = dict[str, Any]
@@ -25,9 +27,12 @@ Json = dict[str, Any]
 def run_name() -> str:
     """Return the name of a flow run: the moment of its turn and what was asked for."""
     asked = flow_run.get_parameters()
-    moment = asked.get("now") or datetime.now(UTC)
-    words = [f"{moment:%Y-%m-%d %H:%M} UTC", *(asked.get("symbols") or ())]
-    return " ".join([*words, *(asked.get("kinds") or ())])
+    words = [f"{asked.get('now') or datetime.now(UTC):%Y-%m-%d %H:%M} UTC"]
+    if asked.get("symbols"):
+        words.append(scope_of(asked["symbols"]))
+    if asked.get("kinds") and len(asked["kinds"]) < len(KINDS):
+        words.extend(asked["kinds"])
+    return " ".join(words)
 
 
 def show(turn: TurnRef, summary: Mapping[str, Any]) -> None:

@@ -11,6 +11,7 @@ from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
 
 from flows import artifacts
+from flows.late import scheduled_for, turn_since
 from flows.lock import one_turn
 from flows.recovery import alive
 from flows.runners import task_runner
@@ -137,6 +138,9 @@ def cycle(
         symbols=symbols, kinds=kinds, timeframe=timeframe, days=days, source=source, seed=seed
     )
     with alive(settings.prefect_dir, str(flow_run.get_id())), one_turn(settings):
+        scheduled = scheduled_for()
+        if scheduled and (turn := turn_since(settings, scheduled)):
+            return nothing_to_do(f"{turn.turn_id} did the work of this late run", turn.summary)
         return turn_of(settings, now or datetime.now(UTC))
 
 

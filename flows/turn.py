@@ -9,6 +9,7 @@ from prefect import Task
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.futures import PrefectFuture, as_completed
 from prefect.states import Completed
+from prefect.utilities.annotations import quote
 
 from flows import artifacts
 from flows.board import Board
@@ -58,7 +59,7 @@ class Turn:
         futures = {}
         for subject in subjects:
             self.board.begin(step.name, subject)
-            futures[step.submit(self.ref, subject, wait_for=self._trunk)] = subject
+            futures[step.submit(*self._arguments(subject), wait_for=self._trunk)] = subject
         return futures
 
     def collect(self, step: Step, futures: Mapping[Future, str]) -> Iterator[str]:
@@ -96,10 +97,14 @@ class Turn:
 
     def _take(self, step: Step, subject: str, before: list[Any]) -> bool:
         self.board.begin(step.name, subject)
-        arguments = (subject,) if subject else ()
-        state = step(self.ref, *arguments, wait_for=before, return_state=True)
+        state = step(*self._arguments(subject), wait_for=before, return_state=True)
         self._branches.pop(subject, None)
         return self._settle(step, subject, state)
+
+    def _arguments(self, subject: str) -> list[Any]:
+        # Quoted, since Prefect draws an edge from every task whose result shares an object, were it
+        # only the text "risk", with a parameter.
+        return [quote(self.ref), quote(subject)] if subject else [quote(self.ref)]
 
     def _settle(self, step: Step, subject: str, state: State[Any]) -> bool:
         answer = state.result(raise_on_failure=False)
@@ -117,9 +122,10 @@ class Turn:
 
 def end_of(summary: Json) -> State[Json]:
     """Name the end of a flow by its summary: *Completed*, or *Completed with failures*."""
-    failures = [failure["message"] for failure in summary.get("failures", ())]
+    failures = summary["failures"]
     if failures:
-        return Completed(name="Completed with failures", message=" | ".join(failures), data=summary)
+        said = [f"{f['stage']} {f['subject']}: {f['message']}" for f in failures]
+        return Completed(name="Completed with failures", message=" | ".join(said), data=summary)
     return Completed(data=summary)
 
 

@@ -1,0 +1,36 @@
+"""Scheduled runs that come late: one does the work of all, the others find it done.
+
+After a night without a worker its runs are still there, and they start in no particular order. A
+turn works on the newest bars whatever it was scheduled for, so a run is done when a turn at its
+moment or after it has ended.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from prefect.runtime import flow_run
+
+from market.symbols import scope_of
+from orchestration.service.resources import store_of
+from orchestration.settings import Settings
+from orchestration.store.records import COMPLETED, WITH_FAILURES, Turn
+
+_BY_SCHEDULE = "auto-scheduled"  # the tag that Prefect gives to runs made by a schedule
+
+
+def scheduled_for() -> datetime | None:
+    """Return the moment for which a schedule made this flow run; None when a person made it."""
+    moment: datetime | None = flow_run.get_scheduled_start_time()
+    return moment if _BY_SCHEDULE in flow_run.get_tags() else None
+
+
+def turn_since(settings: Settings, moment: datetime) -> Turn | None:
+    """Return a completed turn of this scope and timeframe at `moment` or after it."""
+    suffix = f"_{scope_of(settings.symbols)}_{settings.timeframe}"
+    earliest = f"{moment:%Y-%m-%dT%H%MZ}{suffix}"
+    for turn in store_of(settings).list_turns():
+        ended = turn.status in (COMPLETED, WITH_FAILURES)
+        if ended and turn.turn_id.endswith(suffix) and turn.turn_id >= earliest:
+            return turn
+    return None
