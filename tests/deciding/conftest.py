@@ -50,7 +50,12 @@ def new_settings(
 
 
 @pytest.fixture(autouse=True)
-def _forget_resources() -> None:
-    """Homes come and go: none may be remembered from another test."""
-    for cached in (resources._store, resources._tracking, resources._source):
-        cached.cache_clear()
+def forget_resources() -> Callable[[], None]:
+    """Homes come and go: none may be remembered from another test. Call it to forget at once."""
+
+    def forget() -> None:
+        for cached in (resources._store, resources._tracking, resources._source):
+            cached.cache_clear()
+
+    forget()
+    return forget
