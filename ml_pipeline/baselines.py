@@ -149,6 +149,7 @@ def har(rows: Rows, rv: Floats) -> Formula:
     known = all_finite(y)
     rows, y = rows.take(known), y[known]
     linear = fm.least_squares(rows, tuple(Term(n) for n in har_columns(rows.panel.timeframe)), y)
+    linear = fm.copas(linear, rows, y)
     table = time_of_day(rows, y - linear(rows))
     residual = y - linear(rows) - table[fm.quarter(rows)]
     smear = np.log(np.exp(residual).mean(axis=0))

@@ -18,9 +18,7 @@ real candles this beat both the plain slope and a threshold on z, in every kind 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Literal
 
 import numpy as np
@@ -32,11 +30,6 @@ from ml_pipeline.skill import hac_z, paired_series
 
 Floats = NDArray[np.float64]
 Curve = Literal["logit", "identity", "log_variance"]
-
-PRIOR_WEIGHT: Mapping[Curve, float] = MappingProxyType(
-    {"logit": 0.5, "identity": 0.1, "log_variance": 0.5}
-)
-"""τ: how much of a learner's margin is usually worth having. Hourly returns: hardly any."""
 
 # Beyond these a learner would have to be too timid; only log-odds of boosted stumps are.
 _MOST_WEIGHT = {"logit": 3.0, "identity": 1.0, "log_variance": 1.0}
@@ -111,8 +104,8 @@ class Blend:
         return graph.add("Add", graph.add("Add", kept, scaled), shift)
 
 
-def fit_blend(curve: Curve, rows: Rows, base: Floats, learnt: Floats) -> Blend:
-    """Fit the blend of `base` and `learnt` [n, K] on the calibration rows.
+def fit_blend(curve: Curve, rows: Rows, base: Floats, learnt: Floats, prior: float) -> Blend:
+    """Fit the blend of `base` and `learnt` [n, K] on the calibration rows under the prior `prior`.
 
     Offset and slope come from regressing `learnt` on `base`, which looks at no label.
     """
@@ -124,7 +117,7 @@ def fit_blend(curve: Curve, rows: Rows, base: Floats, learnt: Floats) -> Blend:
         gain = -slopes(curve, base[:, k], rows.y[:, k])[0] * news
         z[k] = gain_z(rows, gain)
         best = _best_weight(curve, base[:, k], news, rows.y[:, k])
-        weight[k] = min(shrunk(best, float(z[k]), PRIOR_WEIGHT[curve]), _MOST_WEIGHT[curve])
+        weight[k] = min(shrunk(best, float(z[k]), prior), _MOST_WEIGHT[curve])
     return Blend(weight, offset, slope, z)
 
 

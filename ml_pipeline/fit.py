@@ -6,7 +6,7 @@ the learner against the baseline and calibrate the answers; the holdout is not r
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -70,19 +70,13 @@ def slice_rows(task: Task, panel: Panel, head: dict[str, Any]) -> Rows:
     return Rows(panel.rows(known), y[known], task.horizon_bars(panel.timeframe))
 
 
-def fit(recipe: Recipe, panel: Panel, split: TurnSplit, seed: int) -> Fitted:
-    """Fit `recipe` and blend it into its baseline.
-
-    Raises
-    ------
-    FitError
-        If a slice holds too few known labels, or only one class.
-    ParityError
-        If the exported graph does not equal the fitted model.
-    """
+def compose(
+    recipe: Recipe, panel: Panel, split: TurnSplit, seed: int
+) -> tuple[Composed, Rows, Rows, dict[str, Any]]:
+    """Return the fitted objects, training and calibration rows, and what made targets of labels."""
     task = TASKS[recipe.kind]
     train, calibration, head = _slices(task, panel, split)
-    learnt = recipe.learnt_columns(panel.timeframe)
+    learnt = recipe.features
     baseline = task.baseline(train, calibration)
     lesson = Lesson(
         names=learnt,
@@ -96,21 +90,44 @@ def fit(recipe: Recipe, panel: Panel, split: TurnSplit, seed: int) -> Fitted:
     )
     learner = task.load_estimator()(lesson, recipe.hyperparams, seed)
     columns = recipe.columns(panel.timeframe)
-    alone = Composed(task, columns, baseline, learner, None, learnt)
-    blend = fit_blend(
-        task.curve, calibration, baseline.margin(calibration), alone.learner_margin(calibration)
-    )
-    model = Composed(task, columns, baseline, learner, blend, learnt)
-    facts = {"weight": blend.weight.tolist(), "weight_z": blend.z.tolist()}
-    return _fitted(model, recipe.name, train, calibration, head, facts)
+    model = Composed(task, columns, baseline, learner, None, learnt)
+    margin = model.learner_margin(calibration)
+    base = baseline.margin(calibration)
+    blend = fit_blend(task.curve, calibration, base, margin, task.prior_weight)
+    return replace(model, blend=blend), train, calibration, head
+
+
+def fit(recipe: Recipe, panel: Panel, split: TurnSplit, seed: int) -> Fitted:
+    """Fit `recipe` and blend it into its baseline.
+
+    Parameters
+    ----------
+    recipe
+        How the model is made.
+    panel
+        Rows of all slices; those of the holdout are not read.
+    split
+        Bounds of the slices.
+    seed
+        Of everything the learner draws. The same arguments give the same bytes.
+
+    Raises
+    ------
+    FitError
+        If a slice holds too few known labels, or only one class.
+    ParityError
+        If the exported graph does not equal the fitted model.
+    """
+    model, train, calibration, head = compose(recipe, panel, split, seed)
+    return _fitted(model, recipe.name, train, calibration, head)
 
 
 def fit_baseline(kind: str, panel: Panel, split: TurnSplit) -> Fitted:
-    """Fit the naive model of `kind` on the same slices."""
+    """Fit the naive model of `kind` on the same slices; raises as `fit` does."""
     task = TASKS[kind]
     train, calibration, head = _slices(task, panel, split)
     model = Composed(task, task.columns(panel.timeframe), task.baseline(train, calibration))
-    return _fitted(model, BASELINE, train, calibration, head, {})
+    return _fitted(model, BASELINE, train, calibration, head)
 
 
 def fit_saved(recipe: Recipe, folder: str | Path, split: TurnSplit, seed: int) -> Fitted:
@@ -139,21 +156,18 @@ def _slices(task: Task, panel: Panel, split: TurnSplit) -> tuple[Rows, Rows, dic
 
 
 def _fitted(
-    model: Composed,
-    recipe: str,
-    train: Rows,
-    calibration: Rows,
-    head: dict[str, Any],
-    facts: dict[str, Any],
+    model: Composed, recipe: str, train: Rows, calibration: Rows, head: dict[str, Any]
 ) -> Fitted:
     onnx_bytes = model.to_onnx()
     step = max(len(calibration) // _PARITY_ROWS, 1)
     probe = calibration.take(np.arange(len(calibration)) % step == 0)
-    importance: dict[str, float] = {}
-    if model.learner is not None:
-        total = max(float(model.learner.importance.sum()), 1e-300)
-        shares = model.learner.importance / total
-        importance = dict(zip(model.learnt, shares.tolist(), strict=True))
+    facts: dict[str, Any] = {
+        "baseline_is": model.baseline.name,
+        "training_rows": len(train),
+        "calibration_rows": len(calibration),
+    }
+    if model.blend is not None:
+        facts |= {"weight": model.blend.weight.tolist(), "weight_z": model.blend.z.tolist()}
     return Fitted(
         kind=model.task.kind,
         recipe=recipe,
@@ -162,11 +176,13 @@ def _fitted(
         head=head | fit_head(model, train, calibration),
         columns=model.columns,
         parity=verified_parity(model, onnx_bytes, probe),
-        importance=importance,
-        facts={
-            "baseline_is": model.baseline.name,
-            "training_rows": len(train),
-            "calibration_rows": len(calibration),
-            **facts,
-        },
+        importance=_importance(model),
+        facts=facts,
     )
+
+
+def _importance(model: Composed) -> dict[str, float]:
+    if model.learner is None:
+        return {}
+    shares = model.learner.importance / max(float(model.learner.importance.sum()), 1e-300)
+    return dict(zip(model.learnt, shares.tolist(), strict=True))

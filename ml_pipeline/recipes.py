@@ -37,6 +37,22 @@ def model_set(*groups: str) -> tuple[str, ...]:
 NO_CALENDAR = tuple(name for name in MODEL_SET if FEATURES[name].group != "time")
 TIME_OF_DAY = ("tod_sin", "tod_cos")
 
+# Levels of volatility tell symbols and weeks apart, and trees learn those by heart. The baselines
+# of risk and volatility have the levels; what they leave over is looked for in ratios and ranks.
+_LEVELS = (
+    "volatility_5", "volatility_10", "volatility_20", "volatility_60", "garman_klass_20",
+    "downside_vol_20", "upside_vol_20", "bb_width_20", "har_rv_288", "ulcer_14", "hl_range_pct",
+    "roll_spread_20", "corwin_schultz_20", "abdi_ranaldo_20", "range_per_volume_20",
+    "return_zscore_20",
+)  # fmt: skip
+RELATIVE = (*(name for name in NO_CALENDAR if name not in _LEVELS), *TIME_OF_DAY)
+_REGIMES = ("vol_regime_20_288", "trend_regime", "efficiency_ratio_50", "variance_ratio_5_100")
+RELATIVE_VOLATILITY = (
+    *(name for name in model_set("volatility", "volume") if name not in _LEVELS),
+    *TIME_OF_DAY,
+    *_REGIMES,
+)
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -55,7 +71,7 @@ class Recipe:
     hyperparams
         Passed to the estimator.
     features
-        Columns offered to the learner, besides those of the baseline.
+        Columns the learner sees; the baseline reads its own.
     train_days
         Length of the training window.
     """
@@ -69,12 +85,8 @@ class Recipe:
     train_days: float = 7.0
 
     def columns(self, timeframe: str) -> tuple[str, ...]:
-        """Return all columns of the model's input: the features, then what the baseline adds."""
+        """Return all columns of the model's input: the features, then what the baseline reads."""
         return tuple(dict.fromkeys([*self.features, *TASKS[self.kind].columns(timeframe)]))
-
-    def learnt_columns(self, timeframe: str) -> tuple[str, ...]:
-        """Return the learner's columns: all but the baseline's clock."""
-        return tuple(name for name in self.columns(timeframe) if name != CLOCK)
 
     def with_hyperparams(self, changes: Mapping[str, Any]) -> Recipe:
         """Return the recipe with some hyper-parameters replaced.
@@ -126,7 +138,7 @@ FOREST = Recipe(
         "max_samples": 0.1,
         "max_features": "sqrt",
     },
-    features=(*NO_CALENDAR, *TIME_OF_DAY),
+    features=RELATIVE,
 )
 NETWORK = Recipe(
     kind="price",
@@ -167,7 +179,7 @@ LIGHTGBM = Recipe(
         "lambda_l2": 100.0,
         "max_bin": 63,
     },
-    features=(*model_set("volatility", "volume"), *TIME_OF_DAY),
+    features=RELATIVE_VOLATILITY,
 )
 
 RECIPES: Mapping[str, tuple[Recipe, ...]] = MappingProxyType(

@@ -48,6 +48,9 @@ class Task:
         judging does not load five libraries.
     curve
         In what sense the margin is one: log-odds, a return, or a log variance.
+    prior_weight
+        How much of the learner's margin is usually worth having (τ of `ml_pipeline.calibration`);
+        measured on real candles. Hourly returns: hardly any.
     loss
         What verdicts compare.
     sentence
@@ -60,6 +63,7 @@ class Task:
     columns: Callable[[str], tuple[str, ...]]
     estimator: str
     curve: Curve
+    prior_weight: float
     loss: Loss
     sentence: str
 
@@ -111,6 +115,7 @@ TASKS = _table(
         columns=baselines.direction_columns,
         estimator="ml_pipeline.direction_predictor:fit_xgboost",
         curve="logit",
+        prior_weight=0.5,
         loss="log_loss",
         sentence="Predicts UP or DOWN over the next 5 bars.",
     ),
@@ -121,6 +126,7 @@ TASKS = _table(
         columns=baselines.har_columns,
         estimator="ml_pipeline.risk_scorer:fit_forest",
         curve="logit",
+        prior_weight=0.25,
         loss="brier",
         sentence="Scores how likely an unusually far move within the next hour is.",
     ),
@@ -131,6 +137,7 @@ TASKS = _table(
         columns=baselines.clocked_har_columns,
         estimator="ml_pipeline.price_predictor:fit_network",
         curve="identity",
+        prior_weight=0.1,
         loss="squared",
         sentence="Predicts the price in one hour, with a 90 % interval.",
     ),
@@ -141,6 +148,7 @@ TASKS = _table(
         columns=baselines.momentum_columns,
         estimator="ml_pipeline.momentum_classifier:fit_svm",
         curve="logit",
+        prior_weight=0.5,
         loss="log_loss",
         sentence="Tells whether the move of the last 12 bars will go on (accelerating).",
     ),
@@ -151,6 +159,7 @@ TASKS = _table(
         columns=baselines.clocked_har_columns,
         estimator="ml_pipeline.volatility_regressor:fit_lightgbm",
         curve="log_variance",
+        prior_weight=0.5,
         loss="qlike",
         sentence="Predicts the volatility of the next one and four hours.",
     ),
