@@ -91,7 +91,7 @@ def lessons_of(panel: Any) -> list[tuple[str, Callable[[], Any], int]]:
         training = panel.rows(split.mask(panel, "train"))
         rows = slice_rows(task, training, task.head_of(training))
         naive = task.baseline(rows, rows)
-        learnt = recipe.learnt_columns("1m")
+        learnt = recipe.features
         lesson = Lesson(
             learnt,
             rows.matrix(learnt),

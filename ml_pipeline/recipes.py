@@ -12,7 +12,6 @@ from typing import Any
 from features.catalogue import FEATURES
 from features.model_set import MODEL_SET
 from ml_pipeline.errors import RecipeError
-from ml_pipeline.formula import CLOCK
 from ml_pipeline.tasks import TASKS
 
 SEED_TYPES = MappingProxyType(
