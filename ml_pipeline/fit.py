@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from market.timeframes import timeframe_ms
 from ml_pipeline.calibration import fit_blend
@@ -75,6 +76,8 @@ def compose(
 ) -> tuple[Composed, Rows, Rows, dict[str, Any]]:
     """Return the fitted objects, training and calibration rows, and what made targets of labels."""
     task = TASKS[recipe.kind]
+    estimator = task.load_estimator()
+    _on_one_thread()
     train, calibration, head = _slices(task, panel, split)
     learnt = recipe.features
     baseline = task.baseline(train, calibration)
@@ -88,7 +91,7 @@ def compose(
         horizon_bars=train.horizon_bars,
         bar_ms=timeframe_ms(panel.timeframe),
     )
-    learner = task.load_estimator()(lesson, recipe.hyperparams, seed)
+    learner = estimator(lesson, recipe.hyperparams, seed)
     columns = recipe.columns(panel.timeframe)
     model = Composed(task, columns, baseline, learner, None, learnt)
     margin = model.learner_margin(calibration)
@@ -125,6 +128,7 @@ def fit(recipe: Recipe, panel: Panel, split: TurnSplit, seed: int) -> Fitted:
 def fit_baseline(kind: str, panel: Panel, split: TurnSplit) -> Fitted:
     """Fit the naive model of `kind` on the same slices; raises as `fit` does."""
     task = TASKS[kind]
+    _on_one_thread()
     train, calibration, head = _slices(task, panel, split)
     model = Composed(task, task.columns(panel.timeframe), task.baseline(train, calibration))
     return _fitted(model, BASELINE, train, calibration, head)
@@ -133,6 +137,14 @@ def fit_baseline(kind: str, panel: Panel, split: TurnSplit) -> Fitted:
 def fit_saved(recipe: Recipe, folder: str | Path, split: TurnSplit, seed: int) -> Fitted:
     """Load the panel saved in `folder` and fit: what a child process is asked to do."""
     return fit(recipe, Panel.load(folder), split, seed)
+
+
+def _on_one_thread() -> None:
+    """Keep matrix products on one thread, for good: fits run beside each other.
+
+    A sum that is split over threads comes out different in its last digits, and so would the model.
+    """
+    threadpool_limits(limits=1, user_api="blas")
 
 
 def _slices(task: Task, panel: Panel, split: TurnSplit) -> tuple[Rows, Rows, dict[str, Any]]:

@@ -133,7 +133,7 @@ FOREST = Recipe(
     hyperparams={
         "n_estimators": 100,
         "max_depth": 10,
-        "min_samples_leaf": 200,
+        "min_samples_leaf": 0.0067,  # share of all rows: 200 of a week of three symbols
         "max_samples": 0.1,
         "max_features": "sqrt",
     },
@@ -146,7 +146,7 @@ NETWORK = Recipe(
     library="torch",
     hyperparams={
         "hidden": (64, 32),
-        "learning_rate": 3e-4,
+        "learning_rate": 1e-3,
         "weight_decay": 1.0,
         "batch": 512,
         "epochs": 20,

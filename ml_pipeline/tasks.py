@@ -137,7 +137,7 @@ TASKS = _table(
         columns=baselines.clocked_har_columns,
         estimator="ml_pipeline.price_predictor:fit_network",
         curve="identity",
-        prior_weight=0.1,
+        prior_weight=0.2,
         loss="squared",
         sentence="Predicts the price in one hour, with a 90 % interval.",
     ),
