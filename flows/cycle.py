@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any
 
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
@@ -13,6 +13,7 @@ from prefect.runtime import flow_run
 from flows import artifacts
 from flows.late import scheduled_for, turn_since
 from flows.lock import one_turn
+from flows.parameters import Days, Kinds, Now, Seed, Source, Symbols, Timeframe
 from flows.recovery import alive
 from flows.runners import task_runner
 from flows.turn import Turn, nothing_to_do, worth_another_try
@@ -20,8 +21,9 @@ from orchestration.service import steps
 from orchestration.service.refs import TurnRef
 from orchestration.settings import Settings, load_settings
 
-Kind = Literal["direction", "risk", "price", "momentum", "volatility"]
 Json = dict[str, Any]
+# The flows' docstrings are in Google's form: from it the Prefect UI takes what it says about each
+# parameter.
 
 
 @task(
@@ -98,41 +100,26 @@ def ensembles(turn: TurnRef) -> Any:
     persist_result=False,
 )
 def cycle(
-    symbols: list[str] | None = None,
-    kinds: list[Kind] | None = None,
-    timeframe: str | None = None,
-    days: float | None = None,
-    source: str | None = None,
-    seed: int | None = None,
-    now: datetime | None = None,
+    symbols: Symbols = None,
+    kinds: Kinds = None,
+    timeframe: Timeframe = None,
+    days: Days = None,
+    source: Source = None,
+    seed: Seed = None,
+    now: Now = None,
 ) -> State[Json]:
     """Run one turn, from candles to champions.
 
     What is left out comes from the settings (tidewheel.toml, TIDEWHEEL_*).
 
-    Parameters
-    ----------
-    symbols
-        Trading pairs such as BTC-USDT, learnt together.
-    kinds
-        Which models to train and judge.
-    timeframe
-        Bar length such as 1m or 5m.
-    days
-        History to work on, in days.
-    source
-        Where candles come from: simulated, files:<folder>, exchange:<id>.
-    seed
-        Of every random draw.
-    now
-        The moment of the turn in UTC; the clock's if left out.
-
-    Raises
-    ------
-    orchestration.service.errors.TurnRunning
-        Another turn of this home is running.
-    orchestration.service.errors.TurnFailed
-        No symbol could be fetched, or no kind could be learnt.
+    Args:
+        symbols: Trading pairs such as BTC-USDT, learnt together as one scope.
+        kinds: Which models to train and judge.
+        timeframe: Bar length, such as 1m or 5m.
+        days: History to work on, in days.
+        source: Where candles come from (simulated, files:<folder>, exchange:<id>).
+        seed: Seed of every random draw.
+        now: The moment of the turn, with its zone; the clock's if left out.
     """
     settings = load_settings(
         symbols=symbols, kinds=kinds, timeframe=timeframe, days=days, source=source, seed=seed

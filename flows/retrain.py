@@ -10,8 +10,9 @@ from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
 
 from flows import artifacts
-from flows.cycle import Kind, turn_of
+from flows.cycle import turn_of
 from flows.lock import one_turn
+from flows.parameters import Days, Kinds, Source, Symbols, Timeframe
 from flows.recovery import alive
 from flows.runners import task_runner
 from orchestration.settings import load_settings
@@ -26,29 +27,23 @@ Json = dict[str, Any]
     persist_result=False,
 )
 def retrain(
-    symbols: list[str] | None = None,
-    kinds: list[Kind] | None = None,
-    days: float | None = None,
-    timeframe: str | None = None,
-    source: str | None = None,
+    symbols: Symbols = None,
+    kinds: Kinds = None,
+    days: Days = None,
+    timeframe: Timeframe = None,
+    source: Source = None,
 ) -> State[Json]:
     """Train and judge again at this moment, with other symbols, kinds or history.
 
     What is left out comes from the settings (tidewheel.toml, TIDEWHEEL_*). A candidate has to pass
-    the same gates as in a scheduled turn.
+    the same gates as in a scheduled turn; one symbol alone is a slot of its own.
 
-    Parameters
-    ----------
-    symbols
-        Trading pairs such as BTC-USDT, learnt together; one alone is a slot of its own.
-    kinds
-        Which models to train and judge.
-    days
-        History to work on, in days.
-    timeframe
-        Bar length such as 1m or 5m.
-    source
-        Where candles come from: simulated, files:<folder>, exchange:<id>.
+    Args:
+        symbols: Trading pairs such as BTC-USDT, learnt together as one scope.
+        kinds: Which models to train and judge.
+        days: History to work on, in days.
+        timeframe: Bar length, such as 1m or 5m.
+        source: Where candles come from (simulated, files:<folder>, exchange:<id>).
     """
     settings = load_settings(
         symbols=symbols, kinds=kinds, days=days, timeframe=timeframe, source=source

@@ -99,12 +99,14 @@ class Server:
         if self.kind is None or self.child is None:
             return self
         deadline = time.monotonic() + seconds
-        while not self.kind.answers(self.url):
+        while True:
             if not self.child.alive or time.monotonic() > deadline:
                 raise ServerError(
                     f"the {self.kind.name} server did not start on {self.url}; the end of "
                     f"{self.child.log}:\n{self.child.tail()}"
                 )
+            if self.kind.answers(self.url):
+                break
             time.sleep(_POLL)
         state = {"pid": self.child.process.pid, "url": self.url}
         (self.kind.folder / "server.json").write_text(json.dumps(state))

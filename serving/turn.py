@@ -14,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from flows.progress import Step
 from flows.standalone import run_cycle
+from market.source import open_source
 from orchestration.settings import Settings
 from serving import console
 from serving.past import board
@@ -25,6 +26,7 @@ _LOG_LEVEL = "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL"
 
 def run(settings: Settings, now: datetime | None) -> Json:
     """Run one turn with a progress bar on stderr and return its summary."""
+    open_source(settings.source)  # a mistake in it is told before any server is started
     os.environ.setdefault(_LOG_LEVEL, "CRITICAL")
     parameters: Json = {
         "symbols": list(settings.symbols),
