@@ -13,6 +13,7 @@ import numpy as np
 from features.program import FeatureProgram
 from market.timeframes import utc
 from ml_pipeline.fit import Fitted
+from ml_pipeline.model_card import model_card
 from ml_pipeline.panel import Panel
 from ml_pipeline.recipes import BASELINE, RECIPES, Recipe
 from ml_pipeline.splits import TurnSplit
@@ -164,38 +165,6 @@ def write(
         readme=model_card(about, metrics),
         probe=rows.columns(fitted.columns),
     )
-
-
-def model_card(about: Mapping[str, Any], metrics: Mapping[str, Any]) -> str:
-    """Return the bundle's README: what it is, what it saw, what it reached, how to ask."""
-    figures = [f"| {name} | {value:.6g} |" for name, value in metrics.items() if _is_number(value)]
-    window = about["window"]
-    simulated = " **The market is simulated.**" if about["simulated"] else ""
-    lines = [
-        f"# {about['version_name']}",
-        "",
-        f"{about['description']} Kind `{about['kind']}`, scope `{about['scope']}`, "
-        f"{about['timeframe']} bars, made by `{about['recipe']}`.{simulated}",
-        "",
-        f"* Fitted on {about['training']['data_points']:,} rows of "
-        f"{', '.join(about['training']['symbols'])} from {about['source']}, "
-        f"{window['train']['start']} to {window['train']['end']}.",
-        f"* Calibrated on {window['calibration']['start']} to {window['selection']['end']}; "
-        f"no label after {about['trained_through']} was used.",
-        f"* Its baseline: {about['fit']['baseline_is']}.",
-        f"* The graph equals the fitted model within {about['parity_max_abs']:.1e}.",
-        "",
-        *(["| figure on unseen rows | |", "|---|---|", *figures, ""] if figures else []),
-        "A direction's edge is smaller than what a trade costs: do not trade on it alone.",
-        "",
-        "```python",
-        "from models.common.predictor import load_model",
-        f'model = load_model("{about["version_name"]}")',
-        "model.predict(frame[model.features])",
-        "```",
-        "",
-    ]
-    return "\n".join(lines)
 
 
 def _is_number(value: object) -> bool:

@@ -1,0 +1,93 @@
+"""The model card: what a version is, saw and reached beside its baseline, and how to ask it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+_VERDICT = ("skill", "lower", "upper", "z", "n", "times", "effective_n", "loss", "base_loss")
+_CAVEATS = {
+    "direction": "The edge is smaller than what a trade costs: do not trade on it alone.",
+    "momentum": "Most of the accuracy is arithmetic: a move that is large for its volatility tends "
+    "to shrink by construction, and the baseline knows that. Only the skill counts.",
+    "price": "On levels any forecast near the last price looks perfect. Only the skill on returns "
+    "counts.",
+}
+
+
+def model_card(about: Mapping[str, Any], metrics: Mapping[str, Any]) -> str:
+    """Return the card as Markdown.
+
+    Parameters
+    ----------
+    about
+        The bundle's metadata.
+    metrics
+        Figures of its verdict on rows it has not seen; may be empty.
+    """
+    sections = [_title(about), _made(about), _verdict(about, metrics), _figures(metrics)]
+    caveat = _CAVEATS.get(about["kind"], "")
+    return "\n\n".join(part for part in (*sections, caveat, _usage(about)) if part) + "\n"
+
+
+def _title(about: Mapping[str, Any]) -> str:
+    simulated = " **The market is simulated.**" if about["simulated"] else ""
+    return (
+        f"# {about['version_name']}\n\n{about['description']} Kind `{about['kind']}`, scope "
+        f"`{about['scope']}`, {about['timeframe']} bars, made by `{about['recipe']}`.{simulated}"
+    )
+
+
+def _made(about: Mapping[str, Any]) -> str:
+    window, training = about["window"], about["training"]
+    return (
+        f"* Fitted on {training['data_points']:,} rows of {', '.join(training['symbols'])} from "
+        f"{about['source']}, {window['train']['start']} to {window['train']['end']}.\n"
+        f"* Calibrated on {window['calibration']['start']} to {window['selection']['end']}; "
+        f"no label after {about['trained_through']} was used.\n"
+        f"* Its baseline: {about['fit']['baseline_is']}.\n"
+        f"* The exported graph equals the fitted model within {about['parity_max_abs']:.1e}."
+    )
+
+
+def _verdict(about: Mapping[str, Any], metrics: Mapping[str, Any]) -> str:
+    """Say how it did beside its baseline, with interval and sample size, in words."""
+    if any(metrics.get(name) is None for name in _VERDICT):
+        return ""
+    loss = f"loss {metrics['loss']:.6g} on {metrics['n']:,.0f} rows it has not seen"
+    if about["baseline"]:
+        return f"## Verdict\n\nThis is the baseline that others must beat: {loss}."
+    word = "Better than" if metrics["lower"] > 0 else "Not proven better than"
+    return (
+        f"## Verdict\n\n{word} its baseline: {loss} (worth {metrics['effective_n']:,.0f} "
+        f"independent times) against {metrics['base_loss']:.6g}; skill {metrics['skill']:+.2%}, "
+        f"95 % interval {metrics['lower']:+.2%} to {metrics['upper']:+.2%}, z {metrics['z']:.2f}."
+    )
+
+
+def _figures(metrics: Mapping[str, Any]) -> str:
+    rows = {name: value for name, value in metrics.items() if _is_number(value)}
+    shown = [f"| {name} | {value:.6g} |" for name, value in rows.items() if name not in _VERDICT]
+    rate = rows.get("base_rate")
+    if rate is not None and "accuracy" in rows:
+        constant = max(rate, 1 - rate)
+        shown.append(f"| accuracy of always giving the commoner answer | {constant:.6g} |")
+    return _table(shown)
+
+
+def _table(rows: Sequence[str]) -> str:
+    if not rows:
+        return ""
+    return "\n".join(["| other figures on the same rows | |", "|---|---|", *rows])
+
+
+def _usage(about: Mapping[str, Any]) -> str:
+    name = f"{about['scope']}/{about['kind']}/{about['version_name']}"
+    return (
+        "```python\nfrom models.common.predictor import load_model\n\n"
+        f'model = load_model("{name}")\nmodel.predict(frame[list(model.features)])\n```'
+    )
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
