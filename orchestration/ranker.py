@@ -87,8 +87,8 @@ def best_first(rows: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
 def leaderboard(rows: Iterable[Mapping[str, Any]], count: int = 5) -> list[dict[str, Any]]:
     """Return the `count` best champions across slots, with their rank.
 
-    A champion that beats its baseline stands above every baseline, however uncertain; baselines
-    have by definition no skill and follow in the order of their slots.
+    Learners that serve come first, by their bound; baselines have by definition no skill and follow
+    in the order of their slots; slots without figures, where a turn failed, are last.
 
     Parameters
     ----------
@@ -96,9 +96,12 @@ def leaderboard(rows: Iterable[Mapping[str, Any]], count: int = 5) -> list[dict[
         One per slot, with ``slot``, ``champion``, ``baseline`` (bool), ``lower``, ``skill``, ``z``.
     """
 
-    def place(row: Mapping[str, Any]) -> tuple[bool, float, str]:
-        plain = bool(row.get("baseline"))
-        return plain, 0.0 if plain else -_number(row.get("lower")), str(row["slot"])
+    def place(row: Mapping[str, Any]) -> tuple[int, float, str]:
+        if row.get("lower") is None:
+            return 2, 0.0, str(row["slot"])
+        if row.get("baseline"):
+            return 1, 0.0, str(row["slot"])
+        return 0, -_number(row["lower"]), str(row["slot"])
 
     ordered: Sequence[Mapping[str, Any]] = sorted(rows, key=place)
     return [{"rank": rank, **row} for rank, row in enumerate(ordered[:count], 1)]

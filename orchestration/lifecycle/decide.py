@@ -145,7 +145,9 @@ def _succeed(
         return _Choice("keep", name, f"{name} stays: {why}")
     short = refresh_shortfalls(refit, gates)
     if short:
-        return _Choice("keep", name, f"{name} stays: its refit {refit.version}: {_join(short)}")
+        return _Choice(
+            "keep", name, f"{name} stays, its refit {refit.version} falls short: {_join(short)}"
+        )
     tail = f"; {why}" if refit.baseline else f": {refit.figures()}"
     return _Choice("refresh", refit.version, f"{refit.version} refreshes {name}{tail}")
 
@@ -170,7 +172,7 @@ def _heir(
     if not ranked:
         return None, "nothing else was there to be promoted"
     best = ranked[0]
-    return None, f"{best.version}: {_join(short[best.version])} ({best.figures()})"
+    return None, f"{best.version} ({best.figures()}) is no successor: {_join(short[best.version])}"
 
 
 def _rollback_target(
@@ -269,4 +271,4 @@ def _figures(
 
 
 def _join(reasons: Sequence[str]) -> str:
-    return " and ".join(reasons)
+    return ", ".join(reasons[:-1]) + (" and " if len(reasons) > 1 else "") + reasons[-1]

@@ -98,7 +98,7 @@ def unproven(contender: Contender, gates: Gates) -> list[str]:
     if lower is None or math.isnan(lower):
         return ["there were too few unseen rows for a verdict"]
     if not lower > gates.skill_above:
-        return [f"the lower bound of its skill, {lower:+.4f}, is not above {gates.skill_above:g}"]
+        return [f"the lower bound of its skill is not above {gates.skill_above:g}"]
     return []
 
 
@@ -148,14 +148,15 @@ def promotion_shortfalls(contender: Contender, incumbent: Incumbent, gates: Gate
     """Say what keeps a version from replacing the champion; empty if nothing does."""
     found = unproven(contender, gates) + miscalibrated(contender, gates)
     needed = gates.z_over_drift if incumbent.fallen else gates.z_promote
+    whom = "baseline" if incumbent.baseline else "champion"
     if contender.z_champion is None:
-        found.append("it shares no unseen rows with the champion")
+        found.append(f"it shares no unseen rows with the {whom}")
     elif contender.z_champion < needed:
-        found.append(f"its paired z against the champion, {contender.z_champion:.2f}, < {needed:g}")
+        found.append(f"its paired z against the {whom}, {contender.z_champion:.2f}, < {needed:g}")
     if incumbent.tenure < gates.tenure_turns and not incumbent.fallen:
         found.append(
-            f"the champion has served {incumbent.tenure} of the {gates.tenure_turns} turns it is "
-            "given"
+            f"the {whom} has served {incumbent.tenure} of the {gates.tenure_turns} turns that a "
+            "champion is given"
         )
     return found
 

@@ -5,6 +5,7 @@
     TurnError
     ├── TurnRunning        another turn holds the lock of this home
     ├── OtherParameters    this turn was begun with other parameters
+    ├── NoTurn             nothing to report yet
     ├── StepMissing        a step was asked for before the one it builds on
     ├── StaleCandles       a symbol's candles end too long before the turn
     └── TurnFailed         nothing was left to work with; the same command tries again
@@ -24,6 +25,10 @@ class TurnRunning(TurnError):
 
 class OtherParameters(TurnError, ValueError):
     """The turn was begun with other parameters."""
+
+
+class NoTurn(TurnError, LookupError):
+    """No turn is completed yet."""
 
 
 class StepMissing(TurnError):

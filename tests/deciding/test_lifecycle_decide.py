@@ -65,7 +65,8 @@ def test_a_cold_start_installs_what_is_proven_and_else_the_baseline() -> None:
     assert weak.champion == base(1).version
     assert weak.statuses[learner(1).version] == "unproven"
     assert weak.challenger == learner(1).version
-    assert "lower bound of its skill, -0.0010" in weak.sentence
+    assert "skill +0.0200 [-0.0010, +0.0300]" in weak.sentence
+    assert "lower bound of its skill is not above 0" in weak.sentence
 
 
 def test_without_champion_and_baseline_there_is_no_footing() -> None:

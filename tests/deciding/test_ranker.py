@@ -61,6 +61,8 @@ def test_the_leaderboard_puts_skill_above_every_baseline() -> None:
         {"slot": "s/a/1m", "champion": "x", "baseline": True, "lower": 0.0},
         {"slot": "s/b/1m", "champion": "y", "baseline": False, "lower": -0.01},
         {"slot": "s/c/1m", "champion": "z", "baseline": False, "lower": 0.02},
+        {"slot": "s/d/1m", "champion": None, "baseline": None, "lower": None},
     ]
     board = leaderboard(rows, count=2)
     assert [(row["rank"], row["champion"]) for row in board] == [(1, "z"), (2, "y")]
+    assert [row["champion"] for row in leaderboard(rows)] == ["z", "y", "x", None]

@@ -1,0 +1,67 @@
+"""The service's answers, and the lifecycle's moves on a real registry."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from models.common.slot import Slot
+from orchestration.lifecycle.errors import SyncRefused
+from orchestration.service.errors import NoTurn
+from orchestration.service.facade import get_service
+from orchestration.service.resources import registry_of, tracking_of
+from orchestration.settings import Settings
+
+NOW = "2025-05-20T00:00:00Z"
+
+
+def test_before_any_turn_the_service_says_what_to_do(new_settings: Callable[..., Settings]) -> None:
+    service = get_service(new_settings())
+    assert service.list_turns() == []
+    with pytest.raises(NoTurn, match="run one: tidewheel cycle"):
+        service.leaderboard()
+
+
+def test_the_service_answers_from_the_last_completed_turn(
+    new_settings: Callable[..., Settings],
+) -> None:
+    settings = new_settings()
+    service = get_service(settings)
+    report = service.run_turn(NOW)
+    (row,) = service.leaderboard()
+    assert (row["rank"], row["champion"]) == (1, report["slots"][0]["champion"])
+    (turn,) = service.list_turns()
+    assert (turn["turn_id"], turn["status"]) == (report["turn_id"], "completed")
+    assert turn["stages"]["fit"] > 0
+    assert service.report(report["turn_id"])["slots"] == report["slots"]
+    assert {m["version"] for m in service.list_models("direction")} == set(
+        report["slots"][0]["versions_trained"]
+    )
+    assert service.list_models("risk") == []
+
+    # Moving the alias in MLflow is promotion; sync makes the folder follow, at once and once.
+    slot = Slot.parse(report["slots"][0]["slot"])
+    champion, challenger = report["slots"][0]["champion"], report["slots"][0]["challenger"]
+    assert service.sync()[slot.key].moved is False
+    tracking_of(settings).set_alias(slot, "champion", challenger)
+    moved = service.sync()[slot.key]
+    assert (moved.champion, moved.moved) == (challenger, True)
+    assert service.sync()[slot.key].moved is False
+
+    # A champion that is sound nowhere does not get in: what served keeps serving.
+    tracking = tracking_of(settings)
+    (stored,) = [v for v in tracking.versions(slot) if v.version == champion]
+    source = tracking._client.get_model_version(
+        slot.key.replace("/", "."), str(stored.number)
+    ).source
+    for graph in (
+        registry_of(settings).folder(slot, champion) / "model.onnx",
+        Path(source) / "model.onnx",
+    ):
+        graph.write_bytes(b"not a graph")
+    tracking.set_alias(slot, "champion", champion)
+    with pytest.raises(SyncRefused, match="and MLflow's copy"):
+        service.sync()
+    assert registry_of(settings).linked(slot) == challenger
