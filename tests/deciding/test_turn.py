@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +17,10 @@ from market.timeframes import Instant
 from ml_pipeline.errors import FitError
 from models.common.predictor import load_model
 from models.common.slot import Slot
-from orchestration.service import resources, staging
+from orchestration.drift import DriftVerdict
+from orchestration.service import deciding, resources, staging
 from orchestration.service.errors import OtherParameters, TurnFailed, TurnRunning
+from orchestration.service.judging import contender
 from orchestration.service.refs import Json
 from orchestration.service.resources import registry_of, store_of, tracking_of
 from orchestration.service.turn import run_turn
@@ -231,3 +234,29 @@ def test_a_damaged_champion_is_brought_back_from_mlflow(new_settings: NewSetting
     assert report["failures"] == []
     assert registry.problems() == {}
     assert report["ledger"][0]["predictions"] == 2 * 2 * 720
+
+
+def test_harm_in_the_ledger_rolls_back_and_flags(
+    new_settings: NewSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = new_settings(symbols="BTC-USDT")
+    slot = only_slot(run_turn(settings, NOW))
+    key = Slot.parse(slot["slot"])
+    tracking_of(settings).set_alias(key, "champion", slot["challenger"])
+    run_turn(settings, LATER)  # the version put in by hand is taken over
+    hurt = tracking_of(settings).champion(key)
+    assert hurt is not None
+    assert hurt.endswith("xgboost")
+
+    verdict = DriftVerdict("HARM", ("harm",), "worse than the baseline over 24 h, z -3.10")
+    monkeypatch.setattr(deciding, "assess", lambda *rest, **options: verdict)
+    # The signal in this market is real: without this, its refit would be promoted instead.
+    monkeypatch.setattr(deciding, "contender", lambda row: replace(contender(row), lower=-0.01))
+    after = only_slot(run_turn(settings, "2025-05-21T00:00:00Z"))
+    assert (after["action"], after["baseline"]) == ("rollback", True)
+    assert "the ledger says HARM" in after["sentence"]
+    assert registry_of(settings).linked(key) == after["champion"]
+    store = store_of(settings)
+    assert store.get_model(f"{key.key}/{hurt}").status == "archived"
+    (flag,) = store.list_flags()
+    assert (flag.name, flag.cleared_at is None) == (f"{key.key}/{hurt}", False)
