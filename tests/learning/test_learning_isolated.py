@@ -1,0 +1,66 @@
+"""A runaway fit is killed, the next one runs, and a child's fit is the same as one's own."""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from ml_pipeline.errors import FitCrashed, FitTimeout
+from ml_pipeline.fit import fit, fit_saved
+from ml_pipeline.isolated import run_isolated
+from ml_pipeline.recipes import RECIPES
+from tests.learning.planted import planted_panel, split_of
+
+
+def test_a_runaway_call_is_killed_and_the_next_one_runs() -> None:
+    child = run_isolated(os.getpid, timeout_s=60)
+    assert child != os.getpid()
+    began = time.monotonic()
+    with pytest.raises(FitTimeout, match=r"sleep had not ended after 0\.5 s"):
+        run_isolated(time.sleep, 600, timeout_s=0.5)
+    assert time.monotonic() - began < 30
+    with pytest.raises(ProcessLookupError):
+        os.kill(child, 0)
+    assert run_isolated(math.sqrt, 9.0, timeout_s=60) == 3.0
+
+
+def test_a_native_loop_is_killed_too() -> None:
+    # One call of C code that never looks at signals: what an SVM or a booster is.
+    with pytest.raises(FitTimeout):
+        run_isolated(pow, 3, 10**9, timeout_s=0.5)
+
+
+def test_the_child_stays_warm() -> None:
+    first = run_isolated(os.getpid, timeout_s=60)
+    assert run_isolated(os.getpid, timeout_s=60) == first
+
+
+def test_a_child_that_dies_is_reported_and_replaced() -> None:
+    with pytest.raises(FitCrashed, match="_exit"):
+        run_isolated(os._exit, 3, timeout_s=60)
+    assert run_isolated(math.sqrt, 4.0, timeout_s=60) == 2.0
+
+
+def test_what_the_function_raises_is_raised() -> None:
+    with pytest.raises(ValueError, match="math domain error"):
+        run_isolated(math.sqrt, -1.0, timeout_s=60)
+
+
+def test_callers_in_threads_take_turns_and_waiting_does_not_count() -> None:
+    run_isolated(math.sqrt, 1.0, timeout_s=60)
+    with ThreadPoolExecutor(3) as pool:
+        naps = [pool.submit(run_isolated, time.sleep, 0.5, timeout_s=1.2) for _ in range(3)]
+        assert [nap.result() for nap in naps] == [None, None, None]
+
+
+def test_a_fit_in_the_child_has_the_same_bytes(tmp_path: Path) -> None:
+    panel = planted_panel(1.0)
+    recipe, split = RECIPES["price"][0], split_of(panel, "price")
+    folder = panel.save(tmp_path / "panel")
+    there = run_isolated(fit_saved, recipe, str(folder), split, 5, timeout_s=120)
+    assert there.onnx == fit(recipe, panel, split, 5).onnx

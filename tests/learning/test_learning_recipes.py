@@ -1,0 +1,62 @@
+"""Recipes and tasks: names, columns, hashes, and what is refused."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from ml_pipeline.errors import FitError, RecipeError
+from ml_pipeline.fit import fit, fit_baseline
+from ml_pipeline.recipes import RECIPES, SEED_TYPES, kind_of, panel_columns
+from ml_pipeline.tasks import TASKS
+from models.common.slot import KINDS
+from tests.learning.planted import planted_panel, split_of
+
+
+def test_there_is_a_recipe_and_a_task_for_every_kind() -> None:
+    assert tuple(TASKS) == KINDS
+    assert set(RECIPES) == set(KINDS)
+    assert tuple(SEED_TYPES.values()) == KINDS
+
+
+@pytest.mark.parametrize(("word", "kind"), [*SEED_TYPES.items(), ("price", "price")])
+def test_the_seeds_types_and_the_kinds_are_understood(word: str, kind: str) -> None:
+    assert kind_of(word) == kind
+
+
+def test_an_unknown_type_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(RecipeError, match=r"'lstm'.*xgboost.*volatility"):
+        kind_of("lstm")
+
+
+def test_hyperparameters_change_the_hash_and_unknown_ones_are_refused() -> None:
+    recipe = RECIPES["direction"][0]
+    deeper = recipe.with_hyperparams({"max_depth": 6})
+    assert deeper.hyperparams["max_depth"] == 6
+    assert recipe.hyperparams["max_depth"] != 6
+    assert deeper.hash() != recipe.hash() == RECIPES["direction"][0].hash()
+    with pytest.raises(RecipeError, match=r"no hyper-parameter depth.*max_depth"):
+        recipe.with_hyperparams({"depth": 6})
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_panel_holds_all_that_recipe_and_baseline_read(kind: str) -> None:
+    columns = panel_columns("1m", [kind])
+    assert len(set(columns)) == len(columns)
+    assert set(columns) == {*RECIPES[kind][0].features, *TASKS[kind].columns("1m")}
+
+
+@pytest.mark.parametrize("kind", ["direction", "risk", "momentum"])
+def test_labels_that_are_all_alike_are_refused(kind: str) -> None:
+    panel = planted_panel(0.0, 1)
+    for column in panel.labels.values():
+        column[:] = 1.0
+    with pytest.raises(FitError, match="alike"):
+        fit_baseline(kind, panel, split_of(panel, kind))
+
+
+def test_too_few_labels_are_refused_with_their_number() -> None:
+    panel = planted_panel(0.0, 1)
+    panel.labels["price"][100:] = np.nan
+    with pytest.raises(FitError, match=r"price: \d+ known labels in the \w+ slice, 36 needed"):
+        fit(RECIPES["price"][0], panel, split_of(panel, "price"), 0)
