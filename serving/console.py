@@ -64,5 +64,14 @@ def explain(error: Exception, debug: bool = False) -> int:
 
 
 _HOUSE = frozenset(
-    ("market", "features", "ml_pipeline", "models", "strategies", "orchestration", "flows")
+    (
+        "market",
+        "features",
+        "ml_pipeline",
+        "models",
+        "strategies",
+        "orchestration",
+        "flows",
+        "serving",
+    )
 )
