@@ -160,28 +160,18 @@ def _track(
         "turn": turn.turn_id,
     }
     figures = {name: row[name] for name in VERDICT}
+    shown = {
+        **about["hyperparams"],
+        "kind": about["kind"],
+        "recipe": fit.recipe,
+        "seed": about["seed"],
+        "train_start": about["window"]["train"]["start"],
+        "train_end": about["window"]["train"]["end"],
+    }
+    costs = {"parity_max_abs": fit.parity, "training_seconds": fit.seconds}
+    metrics = {**row["metrics"], **figures, **costs}
     run_id = tracking.model_run(
-        turn_run(turn),
-        fit.version,
-        {
-            **about["hyperparams"],
-            "kind": about["kind"],
-            "recipe": fit.recipe,
-            "features": about.get("feature_count") or len(about["importance"]),
-            "seed": about["seed"],
-            "train_start": about["window"]["train"]["start"],
-            "train_end": about["window"]["train"]["end"],
-        },
-        {
-            **row["metrics"],
-            **figures,
-            "parity_max_abs": fit.parity,
-            "training_seconds": fit.seconds,
-        },
-        pictures,
-        bundle,
-        slot=slot,
-        tags=tags,
+        turn_run(turn), fit.version, shown, metrics, pictures, bundle, slot=slot, tags=tags
     )
     tracking.register(slot, fit.version, run_id, bundle, {**tags, **_gate_tags(figures)})
     return run_id

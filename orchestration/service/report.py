@@ -26,7 +26,7 @@ from orchestration.service.refs import (
 )
 from orchestration.service.resources import source_of, store_of, tracking_of
 from orchestration.service.work import Work, prune
-from orchestration.store.records import COMPLETED, WITH_FAILURES
+from orchestration.store.records import COMPLETED, FAILED, WITH_FAILURES
 
 _FIGURES = ("skill", "lower", "upper", "z", "n")
 
@@ -43,7 +43,7 @@ def report(turn: TurnRef) -> Json:
     return {
         "turn_id": turn.turn_id,
         "at": turn.at.isoformat(),
-        "status": WITH_FAILURES if failures else COMPLETED,
+        "status": _status(slots, failures),
         "simulated": source.simulated,
         "source_name": source.name,
         **parameters(turn),
@@ -68,7 +68,8 @@ def finish(turn: TurnRef) -> Json:
     Returns
     -------
     dict
-        The report; ``status`` is ``completed`` or ``completed with failures``.
+        The report; ``status`` is ``completed``, ``completed with failures``, or ``failed`` when no
+        slot was decided: then the work stays, and the same command tries again.
     """
     found = report(turn)
     store, tracking = store_of(turn.settings), tracking_of(turn.settings)
@@ -76,10 +77,17 @@ def finish(turn: TurnRef) -> Json:
         store.record_stage(turn.turn_id, stage, seconds)
     run = found["mlflow_run"]
     tracking.log_metrics(run, _metrics(found))
-    tracking.finish_run(run)
+    tracking.finish_run(run, "FAILED" if found["status"] == FAILED else "FINISHED")
     store.finish_turn(turn.turn_id, found["status"], found)
-    prune(turn.settings, turn)
+    if found["status"] != FAILED:
+        prune(turn.settings, turn)
     return found
+
+
+def _status(slots: list[Json], failures: tuple[Failure, ...]) -> str:
+    if all(slot["action"] == "failed" for slot in slots):
+        return FAILED
+    return WITH_FAILURES if failures else COMPLETED
 
 
 def _all(work: Work, stage: str, subjects: tuple[str, ...], kind: type[Any]) -> list[Any]:

@@ -200,6 +200,20 @@ def test_no_symbol_at_all_fails_the_turn_until_the_same_command_succeeds(
     assert "goes on" in report["sentence"]
 
 
+def test_a_turn_in_which_nothing_could_be_decided_has_failed_and_may_be_tried_again(
+    new_settings: NewSettings,
+) -> None:
+    settings = new_settings(symbols="BTC-USDT", days=1, kinds="volatility")
+    for state in ("begins", "goes on"):
+        report = run_turn(settings, NOW)
+        assert report["status"] == "failed"
+        assert state in report["sentence"]
+        assert "nothing serves yet" in only_slot(report)["sentence"]
+        (failure,) = report["failures"]
+        assert failure["stage"] == "fit"
+        assert "fetch more days" in failure["message"]
+
+
 def test_two_turns_never_overlap(new_settings: NewSettings) -> None:
     settings = new_settings()
     with turn_lock(settings), pytest.raises(TurnRunning, match="another turn is running"):
