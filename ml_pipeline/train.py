@@ -11,7 +11,9 @@ from typing import Any
 import pandas as pd
 
 from features.catalogue import FEATURES
+from features.catalogue.feature import find
 from features.errors import FeatureError
+from features.model_set import MODEL_SET
 from features.program import FeatureProgram
 from market.source import CandleSource
 from market.timeframes import Instant, parse_timeframe, timeframe_ms
@@ -19,6 +21,7 @@ from ml_pipeline import bundling
 from ml_pipeline.errors import RecipeError
 from ml_pipeline.history import History
 from ml_pipeline.recipes import RECIPES, kind_of
+from ml_pipeline.tasks import TASKS
 from ml_pipeline.trained import TrainedModel
 from ml_pipeline.training import train_on
 from ml_pipeline.validate import ValidationPipeline
@@ -96,7 +99,7 @@ class TrainingPipeline:
         frames = _frames(training_data)
         timeframe = _timeframe(frames, self.history.source.name)
         recipe = RECIPES[kind][0].with_hyperparams(definition.get("config", config) or {})
-        recipe = replace(recipe, features=usable_columns(_columns(frames)) or recipe.features)
+        recipe = replace(recipe, features=_learnt(frames, kind, timeframe) or recipe.features)
         ends = max(frame.index[-1] for frame in frames.values())
         history = replace(self.history, end=ends + pd.Timedelta(timeframe_ms(timeframe), unit="ms"))
         return train_on(
@@ -136,7 +139,7 @@ def usable_columns(names: Sequence[str]) -> tuple[str, ...]:
     """Return what a model may learn from among `names`: scale-free catalogue features.
 
     A column in price or volume units is exchanged for its scale-free twin where the catalogue has
-    one (``sma_20`` → ``close_to_sma_20``, ``macd`` → ``macd_pct``) and left out where it has not.
+    one (``sma_20`` → ``close_to_sma_20``, ``atr_14`` → ``natr_14``) and left out where it has not.
 
     Raises
     ------
@@ -146,12 +149,17 @@ def usable_columns(names: Sequence[str]) -> tuple[str, ...]:
     usable: list[str] = []
     for name in names:
         try:
-            FEATURES[name]
+            find(name, FEATURES)
         except FeatureError as error:
             raise RecipeError(f"cannot train on column {name!r}: {error}") from error
-        candidates = (name, f"{name}_pct", f"{name}_norm", f"{name}_atr", f"close_to_{name}")
-        usable += [twin for twin in candidates if _is_scale_free(twin)][:1]
+        usable += [twin for twin in _twins(name) if _is_scale_free(twin)][:1]
     return tuple(dict.fromkeys(usable))
+
+
+def _twins(name: str) -> tuple[str, ...]:
+    """Return `name` and what its scale-free twin may be called in the catalogue."""
+    suffixed = (f"{name}_pct", f"{name}_norm", f"{name}_atr")
+    return (name, *suffixed, f"n{name}", f"close_to_{name}", name.replace("_sma_", "_ratio_"))
 
 
 def _is_scale_free(name: str) -> bool:
@@ -160,15 +168,18 @@ def _is_scale_free(name: str) -> bool:
     return FeatureProgram((name,)).units[name] in SCALE_FREE
 
 
+def _learnt(frames: Mapping[str, pd.DataFrame], kind: str, timeframe: str) -> tuple[str, ...]:
+    """Return what the learner should see: a model's own columns hold its baseline's as well."""
+    naive = set(TASKS[kind].columns(timeframe)) - set(MODEL_SET)
+    columns = dict.fromkeys(str(name) for frame in frames.values() for name in frame.columns)
+    return tuple(name for name in usable_columns(list(columns)) if name not in naive)
+
+
 def _frames(training_data: Mapping[str, pd.DataFrame] | None) -> dict[str, pd.DataFrame]:
     frames = {symbol: frame for symbol, frame in (training_data or {}).items() if len(frame)}
     if not frames:
         raise RecipeError("training_data holds no rows; pass features by symbol")
     return frames
-
-
-def _columns(frames: Mapping[str, pd.DataFrame]) -> list[str]:
-    return list(dict.fromkeys(str(name) for frame in frames.values() for name in frame.columns))
 
 
 def _timeframe(frames: Mapping[str, pd.DataFrame], source: str) -> str:

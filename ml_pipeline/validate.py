@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from market.source import CandleSource
@@ -17,6 +16,7 @@ from ml_pipeline.errors import ValidationError
 from ml_pipeline.export import score
 from ml_pipeline.fit import Fitted, fit_baseline
 from ml_pipeline.history import History
+from ml_pipeline.live import LedgerReader, outcomes_and_raw
 from ml_pipeline.panel import Panel
 from ml_pipeline.rows import all_finite
 from ml_pipeline.scoring import metrics, row_losses
@@ -31,22 +31,6 @@ from models.common.predictor import EnsemblePredictor, load_model
 Floats = NDArray[np.float64]
 Judged = TrainedModel | Model
 HOUR_MS = 3_600_000
-
-
-class LedgerReader(Protocol):
-    """Whatever returns stored predictions beside their outcomes; the orchestration's store does."""
-
-    def ledger(
-        self,
-        slot_key: str,
-        version: str | None = None,
-        since_ms: int | None = None,
-        until_ms: int | None = None,
-    ) -> pd.DataFrame:
-        """Return columns ``symbol``, ``ts_ms``, ``raw_0 …``, ``outcome_0 …`` of bars since … until.
-
-        A bar appears once for each version that predicted it.
-        """
 
 
 class ValidationPipeline:
@@ -175,7 +159,7 @@ class ValidationPipeline:
         since = until - int(hours_back * HOUR_MS)
         rows = self.ledger.ledger(info["slot"], info["version_name"], since, until)
         rows = rows[rows["symbol"] == parse_symbol(symbol)]
-        panel, raw = _from_ledger(model.kind, timeframe, rows)
+        panel, raw = outcomes_and_raw(model.kind, timeframe, rows)
         figures = metrics(TASKS[model.kind], info["head"], raw, panel)
         return {**_whole(figures), "since": utc(since).isoformat(), "until": utc(until).isoformat()}
 
@@ -286,27 +270,3 @@ def _blended(ensemble: EnsemblePredictor, raws: Mapping[str, Floats]) -> Floats:
 
 def _whole(figures: Mapping[str, float]) -> dict[str, Any]:
     return {**figures, "n": int(figures["n"])}
-
-
-def _from_ledger(kind: str, timeframe: str, rows: pd.DataFrame) -> tuple[Panel, Floats]:
-    """Return ledger rows of one symbol as labels and raw output."""
-    target, n = TASKS[kind].target, len(rows)
-    labels = {
-        name: rows[f"outcome_{k}"].to_numpy(np.float64)
-        if f"outcome_{k}" in rows
-        else np.full(n, np.nan)
-        for k, name in enumerate(target)
-    }
-    panel = Panel(
-        timeframe=timeframe,
-        symbols=tuple(sorted(set(rows["symbol"]))),
-        names=(),
-        ts=rows["ts_ms"].to_numpy(np.int64),
-        symbol=np.zeros(n, dtype=np.int16),
-        X=np.empty((n, 0), dtype=np.float32),
-        close=np.full(n, np.nan),
-        labels=labels,
-    )
-    columns = sorted((c for c in rows if str(c).startswith("raw_")), key=lambda c: int(str(c)[4:]))
-    raw = rows[columns].to_numpy(np.float64)
-    return panel, raw if columns else np.empty((n, 1 + (kind in ("price", "volatility"))))

@@ -1,0 +1,248 @@
+"""The seeds' calls end to end, on the simulated market: train, save, load, backtest, live."""
+
+from __future__ import annotations
+
+import concurrent.futures
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from features.feature_manager import FeatureManager
+from market.timeframes import DAY_MS, instant_ms
+from ml_pipeline.direction_predictor import DirectionPredictor
+from ml_pipeline.errors import NotTrained, RecipeError, ValidationError
+from ml_pipeline.momentum_classifier import MomentumClassifier
+from ml_pipeline.price_predictor import PricePredictor
+from ml_pipeline.risk_scorer import RiskScorer
+from ml_pipeline.tasks import TASKS
+from ml_pipeline.train import TrainingPipeline, usable_columns
+from ml_pipeline.trained import TrainedModel
+from ml_pipeline.validate import ValidationPipeline
+from ml_pipeline.volatility_regressor import VolatilityRegressor
+from models.common.predictor import EnsemblePredictor, load_model
+
+END = "2025-05-28T00:00:00Z"
+SOURCE = "simulated:seed=5,signal=1.0"
+SEED_COLUMNS = [
+    "close", "returns", "rsi_14", "macd_histogram", "volume_sma_20", "atr_14", "vwap", "adx_14",
+]  # fmt: skip
+MODELS = [
+    {
+        "type": "xgboost",
+        "name": "direction_predictor_001",
+        "config": {"n_estimators": 100, "max_depth": 6, "learning_rate": 0.1},
+    },
+    {
+        "type": "random_forest",
+        "name": "risk_scorer_001",
+        "config": {"n_estimators": 100, "max_depth": 10},
+    },
+    {"type": "gradient_boosting", "name": "volatility_regressor_001", "config": {}},
+]
+Trained = tuple[Path, TrainingPipeline, dict[str, TrainedModel]]
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    """The seeds' steps 1 and 2."""
+    home = tmp_path_factory.mktemp("home")
+    fm = FeatureManager(SOURCE, home=home, end=END)
+    training_data = {
+        symbol: fm.get_features(
+            symbol=symbol, timeframe="1m", feature_list=SEED_COLUMNS, lookback_bars=2000
+        )
+        for symbol in ["BTC-USDT", "ETH-USDT", "XRP-USDT"]
+    }
+    pipeline = TrainingPipeline(home, source=SOURCE, end=END)
+    with concurrent.futures.ThreadPoolExecutor(max_workers=4) as executor:
+        futures = {
+            model_def["name"]: executor.submit(pipeline.train_model, model_def, training_data)
+            for model_def in MODELS
+        }
+        models = {name: future.result() for name, future in futures.items()}
+    for name, model in models.items():
+        pipeline.save_model(name, model)
+    return home, pipeline, models
+
+
+def validator(home: Path, **more: Any) -> ValidationPipeline:
+    return ValidationPipeline(source=SOURCE, home=home, end=END, **more)
+
+
+def test_a_definition_makes_its_kind_with_its_hyperparameters(trained: Trained) -> None:
+    _, _, models = trained
+    kinds = {name: model.kind for name, model in models.items()}
+    assert kinds == {
+        "direction_predictor_001": "direction",
+        "risk_scorer_001": "risk",
+        "volatility_regressor_001": "volatility",
+    }
+    model = models["direction_predictor_001"]
+    assert model.type == "xgboost"
+    assert model.config["max_depth"] == 6
+    assert model.info["training"]["data_points"] > 5000
+    assert model.info["simulated"] is True
+    assert model.origin.slot.key == "majors/direction/1m"
+
+
+def test_columns_in_price_units_become_scale_free(trained: Trained) -> None:
+    _, _, models = trained
+    assert models["direction_predictor_001"].recipe.features == (
+        "returns", "rsi_14", "macd_histogram_pct", "volume_ratio_20", "natr_14", "close_to_vwap",
+        "adx_14",
+    )  # fmt: skip
+    with pytest.raises(RecipeError, match="moonphase"):
+        usable_columns(["rsi_14", "moonphase"])
+
+
+@pytest.mark.parametrize("name", [model_def["name"] for model_def in MODELS])
+def test_a_saved_model_is_loaded_unchanged(trained: Trained, name: str) -> None:
+    home, _, models = trained
+    loaded, model = load_model(name, home=home), models[name]
+    rows = model.panel.columns(model.features)[-50:]
+    np.testing.assert_array_equal(loaded.raw(rows), model.raw(rows))
+    assert loaded.info["version_name"] == name
+    assert loaded.info["performance"]["backtest_accuracy"] > 0
+    assert loaded.info["trained_through"] == model.info["trained_through"]
+
+
+@pytest.mark.parametrize("name", [model_def["name"] for model_def in MODELS])
+def test_a_backtest_scores_only_what_was_never_seen(trained: Trained, name: str) -> None:
+    home, _, models = trained
+    results = validator(home).backtest_model(
+        models[name], symbols=["BTC-USDT", "ETH-USDT"], days_back=7
+    )
+    assert {"accuracy", "precision", "recall", "f1", "skill", "lower", "upper"} <= set(results)
+    seen = instant_ms(models[name].info["trained_through"])
+    assert instant_ms(results["since"]) >= seen
+    assert seen >= instant_ms(END) - 2.5 * DAY_MS
+    assert 0 < results["n"] <= 2 * 2 * 1440 + 2
+    assert results["lower"] <= results["skill"] <= results["upper"]
+
+
+def test_a_loaded_bundle_is_judged_as_the_fresh_model(trained: Trained) -> None:
+    home, _, models = trained
+    name = "volatility_regressor_001"
+    fresh, kept = (
+        validator(home).backtest_model(model, ["BTC-USDT"])
+        for model in (models[name], load_model(name, home=home))
+    )
+    assert kept == fresh
+
+
+def test_retraining_as_the_seeds_write_it(trained: Trained) -> None:
+    home, pipeline, _ = trained
+    old_model = load_model("risk_scorer_001", home=home)
+    fm = FeatureManager(SOURCE, home=home, end=END)
+    latest = {"BTC-USDT": fm.get_features("BTC-USDT", "1m", old_model.features, 1000)}
+    again = pipeline.train_model(
+        model_type=old_model.type, config=old_model.config, training_data=latest
+    )
+    assert again.kind == "risk"
+    assert again.config == old_model.config
+    assert again.features == old_model.features
+    assert "quarter_hour" not in again.recipe.features
+    assert not any(name.startswith("log_rv") for name in again.recipe.features)
+    assert again.origin.slot.scope == "BTC-USDT"
+
+
+def test_nothing_unseen_is_an_error_that_says_so(trained: Trained) -> None:
+    home, _, models = trained
+    model = models["risk_scorer_001"]
+    early = ValidationPipeline(source=SOURCE, home=home, end=model.info["trained_through"])
+    with pytest.raises(ValidationError, match="no risk outcome is known after 2025-05-2"):
+        early.backtest_model(model, ["BTC-USDT"])
+
+
+def test_an_ensemble_is_judged_beside_its_members(trained: Trained) -> None:
+    home, pipeline, models = trained
+    pipeline.save_model("risk_scorer_002", models["risk_scorer_001"])
+    members = ["risk_scorer_001", "risk_scorer_002"]
+    EnsemblePredictor(members, weights=[0.5, 0.5], home=home).save_config("ensemble_001")
+    results = validator(home).backtest_ensemble("ensemble_001", ["BTC-USDT", "ETH-USDT"])
+    assert set(results["members"]) == set(members)
+    assert results["skill"] == pytest.approx(results["members"]["risk_scorer_001"], abs=1e-6)
+    with pytest.raises(ValidationError, match="no ensemble"):
+        validator(home).backtest_ensemble("risk_scorer_001", ["BTC-USDT"])
+
+
+class Ledger:
+    """What the store would answer: two symbols, the later rows not resolved."""
+
+    def ledger(
+        self,
+        slot_key: str,
+        version: str | None = None,
+        since_ms: int | None = None,
+        until_ms: int | None = None,
+    ) -> pd.DataFrame:
+        assert slot_key == "majors/direction/1m"
+        assert version == "direction_predictor_001"
+        assert since_ms is not None
+        assert until_ms == instant_ms(END)
+        ts = since_ms + 60_000 * np.arange(100, dtype=np.int64)
+        up = (np.arange(100) % 4 != 0) * 1.0
+        up[90:] = np.nan
+        own = pd.DataFrame({"symbol": "BTC-USDT", "ts_ms": ts, "raw_0": 0.6, "outcome_0": up})
+        return pd.concat([own, own.assign(symbol="ETH-USDT", raw_0=0.4)], ignore_index=True)
+
+
+def test_live_results_come_from_the_ledger(trained: Trained) -> None:
+    home, _, models = trained
+    model = models["direction_predictor_001"]
+    live = validator(home, ledger=Ledger()).validate_on_live_data(model, "BTC/USDT", hours_back=24)
+    assert live["n"] == 90
+    assert live["accuracy"] == pytest.approx(67 / 90)
+    with pytest.raises(ValidationError, match="ValidationPipeline\\(ledger=store\\)"):
+        validator(home).validate_on_live_data(model, "BTC-USDT")
+
+
+def test_data_of_another_source_are_refused(trained: Trained) -> None:
+    home, pipeline, _ = trained
+    fm = FeatureManager("simulated:seed=6", home=home, end=END)
+    frame = fm.get_features("BTC-USDT", "1m", ["rsi_14"], lookback_bars=50)
+    with pytest.raises(RecipeError, match="this pipeline reads"):
+        pipeline.train_model({"type": "xgboost", "name": "x"}, {"BTC-USDT": frame})
+    with pytest.raises(RecipeError, match="no rows"):
+        pipeline.train_model({"type": "xgboost", "name": "x"}, {})
+
+
+PREDICTORS = {
+    DirectionPredictor: {"direction", "confidence"},
+    RiskScorer: set(),
+    PricePredictor: {"predicted_price", "confidence"},
+    MomentumClassifier: {"state", "confidence"},
+    VolatilityRegressor: {"predicted_volatility", "confidence"},
+}
+
+
+@pytest.mark.parametrize("predictor_class", PREDICTORS)
+def test_the_seeds_predictors(predictor_class: Any, trained: Trained) -> None:
+    home, _, _ = trained
+    predictor = predictor_class(SOURCE, home=home, end=END)
+    with pytest.raises(NotTrained):
+        predictor.predict(symbol="BTC-USDT")
+    predictor.train(symbols=["BTC-USDT"], timeframe="1m", lookback_bars=1000)
+    answer = predictor.predict(symbol="BTC-USDT")
+    if predictor_class is RiskScorer:
+        assert 0 <= answer <= 100
+    else:
+        assert PREDICTORS[predictor_class] <= set(answer)
+    features = FeatureManager(SOURCE, home=home, end=END).get_features(
+        "BTC-USDT", "1m", [*predictor.model.features, "close"], lookback_bars=3
+    )
+    assert predictor.predict(symbol="BTC-USDT", current_features=features) == answer
+    results = predictor.backtest(symbols=["BTC-USDT"], days_back=7)
+    assert results["n"] > 1000
+    figures = {"rmse", "mae", "r2"} if predictor.kind in ("price", "volatility") else {"f1"}
+    assert figures | {"accuracy", "lower"} <= set(results)
+
+
+def test_a_horizon_that_is_not_the_kinds_is_refused(trained: Trained) -> None:
+    predictor = DirectionPredictor(SOURCE, home=trained[0], end=END)
+    with pytest.raises(RecipeError, match="predicts 5 bars of 1m ahead, not 7"):
+        predictor.train(symbols=["BTC-USDT"], prediction_horizon=7)
+    assert TASKS["direction"].horizon_bars("1m") == 5
