@@ -89,8 +89,14 @@ def _views(task: Task, y: Floats, raw: Floats) -> tuple[Floats, Floats, str]:
 
 
 def _reliability(axes: Axes, forecast: Floats, outcome: Floats, scale: str) -> None:
-    order = np.argsort(forecast, kind="stable")
-    parts = [part for part in np.array_split(order, _BINS) if len(part)]
+    # Bins end between values: a forecast of two values makes two points, not ten.
+    edges = (
+        np.unique(np.quantile(forecast, np.linspace(0, 1, _BINS + 1)[1:-1]))
+        if len(forecast)
+        else forecast
+    )
+    place = np.searchsorted(edges, forecast, side="right")
+    parts = [place == i for i in np.unique(place)]
     x = [float(forecast[part].mean()) for part in parts]
     y = [float(outcome[part].mean()) for part in parts]
     if x:
