@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 OVERBOUGHT, OVERSOLD = 70.0, 30.0
 CALM = 50.0
+COIN = 0.5
 
 
 class MLEnhancedStrategy(BaseStrategy):
@@ -51,7 +52,9 @@ class MLEnhancedStrategy(BaseStrategy):
         direction = self.direction_model.predict(_latest(self.direction_model, symbol, fm))
         risk = self.risk_model.predict(_latest(self.risk_model, symbol, fm))
         # Models say UP or DOWN, signals LONG or SHORT: compared as they are, they never agree.
-        if SIDE_OF[direction["direction"]] != side or risk >= CALM:
+        agrees = SIDE_OF[direction["direction"]] == side
+        # A champion that is a coin (the baseline, where nothing beats it) has no opinion to follow.
+        if not agrees or direction["confidence"] <= COIN or risk >= CALM:
             return None
         return Signal(
             symbol=symbol,

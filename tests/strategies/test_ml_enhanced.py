@@ -76,6 +76,15 @@ def test_it_stays_out_otherwise(
     assert made.detect(*BAR, FakeFeatures(rsi)) is None
 
 
+def test_a_coin_is_not_followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    registry = PredictionModelRegistry(tmp_path / "models")
+    for kind, bias in (("direction", 0.0), ("risk", -1.0)):
+        tiny.bundle(registry.root, kind, bias=bias)
+        registry.promote(Slot("majors", kind, "1m"), "v1")
+    monkeypatch.setenv("TIDEWHEEL_HOME", str(tmp_path))
+    assert MLEnhancedStrategy().detect(*BAR, FakeFeatures(25.0)) is None
+
+
 @pytest.mark.parametrize("side", ["UP", "DOWN", "long", ""])
 def test_a_signal_is_long_or_short(side: str) -> None:
     with pytest.raises(ValueError, match="LONG or SHORT"):
