@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
-# One thread a fit and passive waiting: parallelism is across fits (docs/architecture.md).
+# One thread a fit and passive waiting: parallelism is across fits (docs/operations.md).
 export OMP_NUM_THREADS := 1
 export OMP_WAIT_POLICY := PASSIVE
 
