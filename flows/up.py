@@ -134,7 +134,11 @@ class _House:
         if not self.prefect.alive:
             self._note("the Prefect server", self.prefect)
             self.prefect.stop()
+            before = self.prefect.url
             self.prefect = prefect_server(self.settings).wait()
+            if self.prefect.url != before:
+                self.say(f"its port was taken meanwhile; Prefect is now at {self.prefect.url}")
+                self.worker.stop()
         if not self.mlflow.alive:
             self._note("the MLflow server", self.mlflow)
             self.mlflow.stop()
@@ -157,7 +161,7 @@ class _House:
 
     def _environment(self) -> dict[str, str]:
         env = {**os.environ, "PREFECT_API_URL": f"{self.prefect.url}/api"}
-        env |= {"TIDEWHEEL_HOME": str(self.settings.home), "TIDEWHEEL_MLFLOW_UI": self.mlflow.url}
+        env["TIDEWHEEL_HOME"] = str(self.settings.home)
         config = Path(env.get(CONFIG_VARIABLE, DEFAULT_CONFIG)).expanduser().resolve()
         if config.is_file():
             env[CONFIG_VARIABLE] = str(config)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import signal
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
@@ -20,6 +21,7 @@ from serving import console
 from serving.past import board
 
 Json = dict[str, Any]
+_INTERRUPTED = 130  # exit status
 # Prefect's log goes to its UI; on the terminal it would tear the progress bar.
 _LOG_LEVEL = "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL"
 
@@ -28,6 +30,7 @@ def run(settings: Settings, now: datetime | None) -> Json:
     """Run one turn with a progress bar on stderr and return its summary."""
     open_source(settings.source)  # a mistake in it is told before any server is started
     os.environ.setdefault(_LOG_LEVEL, "CRITICAL")
+    signal.signal(signal.SIGINT, _interrupt)
     parameters: Json = {
         "symbols": list(settings.symbols),
         "kinds": list(settings.kinds),
@@ -58,6 +61,16 @@ def run(settings: Settings, now: datetime | None) -> Json:
         total = bar.tasks[0].total or 1
         bar.update(task, description="done", total=total, completed=total)
     return summary
+
+
+def _interrupt(*_: object) -> None:
+    """End the turn on Ctrl-C: fits under way cannot be interrupted, so a second one leaves."""
+    signal.signal(signal.SIGINT, lambda *_: os._exit(_INTERRUPTED))
+    console.say(
+        "ending, once the fits under way are done; Ctrl-C again leaves at once. "
+        "The same command with the same --now goes on from here."
+    )
+    raise KeyboardInterrupt
 
 
 def show(summary: Mapping[str, Any], settings: Settings) -> None:

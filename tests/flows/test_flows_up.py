@@ -21,7 +21,7 @@ import pytest
 
 from flows.servers import prefect_kind
 from orchestration.settings import Settings
-from tests.flows.processes import descendants, environment, run, runs, tidewheel, wait_for
+from tests.flows.processes import ROOT, descendants, environment, run, runs, tidewheel, wait_for
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 
@@ -140,6 +140,31 @@ def test_a_killed_worker_is_started_again(desk: Desk) -> None:
     wait_for(lambda: desk.said("the worker ended; it is started again"), 20, "a new worker")
     assert not runs(worker)
     assert desk.process.poll() is None
+
+
+def test_a_killed_prefect_server_is_started_again(desk: Desk) -> None:
+    state = json.loads((desk.home / "prefect" / "server.json").read_text())
+    subprocess.run(["kill", "-9", str(state["pid"])], check=True)
+    wait_for(lambda: desk.said("the Prefect server ended"), 20, "its end noticed")
+    kind = prefect_kind(Settings(home=desk.home))
+    wait_for(lambda: kind.answers(desk.url), 120, "the server back at its address")
+    assert deployment(desk, "cycle/every-12h")["status"] in ("READY", "NOT_READY")
+
+
+@pytest.mark.slow
+def test_a_run_by_hand_finds_code_home_and_threads(desk: Desk) -> None:
+    """In the repository's folder the deployment is run by its name, as the documents say."""
+    env = {**desk.env, "PREFECT_API_URL": f"{desk.url}/api"}
+    asked = [
+        "deployment", "run", "cycle/every-12h",
+        "-p", 'symbols=["BTC-USDT"]', "-p", 'kinds=["risk"]', "-p", "days=4", "--watch",
+    ]  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-m", "prefect", *asked],
+        env=env, cwd=ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert list((desk.home / "models" / "BTC-USDT" / "risk").glob("latest*"))
 
 
 def test_ctrl_c_ends_all_of_it(desk: Desk) -> None:
