@@ -11,6 +11,7 @@ from flows.servers import Server, ServerKind, ensure, fetched, read_state
 from orchestration.service.resources import tracking_of
 from orchestration.settings import Settings
 from orchestration.tracking.backend import (
+    experiment_link,
     mlflow_server_command,
     mlflow_server_environment,
     prepare,
@@ -52,6 +53,11 @@ def mlflow_address(settings: Settings) -> str:
         return settings.tracking_uri.rstrip("/")
     running = read_state(mlflow_kind(settings)).get("url")
     return str(running or f"http://{settings.host}:{settings.mlflow_port}")
+
+
+def experiment_address(settings: Settings) -> str:
+    """Return the address of the table of all turns in the MLflow UI."""
+    return experiment_link(mlflow_address(settings), tracking_of(settings).experiment_id)
 
 
 def run_address(settings: Settings, summary: Mapping[str, Any]) -> str:

@@ -22,7 +22,7 @@ from flows import children, recovery
 from flows.environment import quiet, use_home
 from flows.errors import AlreadyUp, ChildFailed, DeployFailed
 from flows.servers import Server, prefect_server
-from flows.ui import mlflow_server
+from flows.ui import experiment_address, mlflow_server
 from orchestration.settings import CONFIG_VARIABLE, DEFAULT_CONFIG, Settings
 
 ROOT = Path(__file__).parents[1]
@@ -36,7 +36,7 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Addresses:
-    """Where the two UIs are, and the environment in which `prefect` talks to this home."""
+    """Where Prefect is, and the page of the turns in MLflow."""
 
     prefect: str
     mlflow: str
@@ -122,7 +122,7 @@ class _House:
 
     def run(self, stop: threading.Event, ready: Callable[[Addresses], None]) -> None:
         """Watch over the children until `stop` is set."""
-        ready(Addresses(self.prefect.url, self.mlflow.url))
+        ready(Addresses(self.prefect.url, experiment_address(self.settings)))
         patrol = monotonic() + _PATROL
         while not stop.wait(1.0):
             self._revive()

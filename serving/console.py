@@ -21,7 +21,7 @@ _stdout = Console(highlight=False)
 
 def say(text: str) -> None:
     """Tell the person at the terminal something."""
-    _stderr.print(text)
+    _stderr.print(text, soft_wrap=True)
 
 
 def show(table: Table | str) -> None:

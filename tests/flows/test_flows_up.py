@@ -84,6 +84,7 @@ def test_both_interfaces_answer_where_it_says(desk: Desk) -> None:
         page = httpx.get(url, timeout=30, trust_env=False, follow_redirects=True)
         assert page.status_code == 200
         assert "<html" in page.text
+    assert "/#/experiments/1/runs?workflowType=machine_learning" in said, "not its GenAI pages"
 
 
 def test_scheduled_runs_exist(desk: Desk) -> None:
