@@ -235,6 +235,8 @@ def test_an_alias_moved_by_hand_is_promotion_and_a_pin_holds_it(new_settings: Ne
     assert registry_of(settings).linked(key) == chosen
     (champion,) = store_of(settings).list_models(slot_key=key.key, status="champion")
     assert champion.version == chosen
+    # Its tenure begins now, and the way back is known.
+    assert (champion.facts["tenure"], champion.facts["previous"]) == (1, slot["champion"])
 
 
 def test_a_damaged_champion_is_brought_back_from_mlflow(new_settings: NewSettings) -> None:
