@@ -99,14 +99,14 @@ class Server:
         if self.kind is None or self.child is None:
             return self
         deadline = time.monotonic() + seconds
-        while True:
+        while not (self.child.alive and self.kind.answers(self.url)):
+            if not self.child.alive and self._lost_its_port():
+                self._spawn(children.free_port(self.kind.host, 0))
             if not self.child.alive or time.monotonic() > deadline:
                 raise ServerError(
                     f"the {self.kind.name} server did not start on {self.url}; the end of "
                     f"{self.child.log}:\n{self.child.tail()}"
                 )
-            if self.kind.answers(self.url):
-                break
             time.sleep(_POLL)
         state = {"pid": self.child.process.pid, "url": self.url}
         (self.kind.folder / "server.json").write_text(json.dumps(state))
@@ -119,6 +119,21 @@ class Server:
             (self.child.log.parent / "server.json").unlink(missing_ok=True)
         if self.lock is not None:
             self.lock.release()
+
+    def _spawn(self, port: int) -> None:
+        assert self.kind is not None
+        log = self.kind.folder / "server.log"
+        log.unlink(missing_ok=True)
+        self.url = f"http://{self.kind.host}:{port}"
+        self.child = children.spawn(
+            self.kind.name, self.kind.command(port), self.kind.env(port), log
+        )
+
+    def _lost_its_port(self) -> bool:
+        """Tell whether somebody took the port between our look at it and the server's start."""
+        assert self.kind is not None
+        port = int(self.url.rpartition(":")[2])
+        return children.free_port(self.kind.host, port) != port
 
 
 def prefect_server(settings: Settings) -> Server:
@@ -193,11 +208,9 @@ def ensure(kind: ServerKind, seconds: float = START_SECONDS) -> Server:
 
 def _start(kind: ServerKind, lock: FileLock) -> Server:
     _end_leftover(kind)
-    port = children.free_port(kind.host, kind.port)
-    log = kind.folder / "server.log"
-    log.unlink(missing_ok=True)
-    child = children.spawn(kind.name, kind.command(port), kind.env(port), log)
-    return Server(f"http://{kind.host}:{port}", kind, child, lock)
+    server = Server("", kind, lock=lock)
+    server._spawn(children.free_port(kind.host, kind.port))
+    return server
 
 
 def _end_leftover(kind: ServerKind) -> None:

@@ -18,6 +18,7 @@ from flows.environment import quiet, use_home
 from flows.errors import ServerError
 from flows.servers import ServerKind, ensure, prefect_server, read_state
 from orchestration.settings import Settings
+from tests.flows.processes import wait_for
 
 HOST = "127.0.0.1"
 ROOT = Path(__file__).parents[2]
@@ -76,6 +77,25 @@ def test_a_busy_port_is_avoided(kind: ServerKind, tmp_path: Path) -> None:
     finally:
         other.stop()
         first.stop()
+
+
+def test_a_port_lost_while_the_server_starts_is_replaced(
+    kind: ServerKind, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two homes that start at once both see the usual port free; one of them loses it."""
+    other = ensure(web_server(tmp_path / "other", kind.port)).wait()
+    with monkeypatch.context() as patch:
+        patch.setattr(children, "free_port", lambda host, port: port)
+        server = ensure(kind)
+    assert server.url == other.url
+    try:
+        wait_for(lambda: not server.alive, 5, "the end of the server without a port")
+        assert server.wait().url != other.url
+        assert server.alive
+        assert read_state(kind)["url"] == server.url
+    finally:
+        server.stop()
+        other.stop()
 
 
 def test_a_leftover_of_a_killed_owner_is_ended_first(kind: ServerKind) -> None:
