@@ -13,7 +13,7 @@ from ml_pipeline.onnx_graph import Graph
 from ml_pipeline.rows import Rows
 
 Floats = NDArray[np.float64]
-Shape = Literal["identity", "abs", "sign"]
+Shape = Literal["identity", "abs", "sign", "square"]
 
 CLOCK = "quarter_hour"
 QUARTERS = 96
@@ -24,8 +24,8 @@ _SHAPES: dict[str, Callable[[Floats], Floats]] = {
     "identity": np.asarray,
     "abs": np.abs,
     "sign": np.sign,
+    "square": np.square,
 }
-_OPERATORS = {"abs": "Abs", "sign": "Sign"}
 
 
 @dataclass(frozen=True)
@@ -98,15 +98,22 @@ class Formula:
         x = graph.take([term.column for term in self.terms])
         x = graph.add("Max", x, graph.constant(self.lower))
         x = graph.add("Min", x, graph.constant(self.upper))
-        for shape, operator in _OPERATORS.items():
+        for shape in _SHAPES:
             chosen = [term.shape == shape for term in self.terms]
-            if any(chosen):
-                x = graph.add("Where", graph.constant(chosen, bool), graph.add(operator, x), x)
+            if shape != "identity" and any(chosen):
+                shaped = _shape_node(graph, shape, x)
+                x = graph.add("Where", graph.constant(chosen, bool), shaped, x)
         return graph.add("Gemm", x, graph.constant(self.weights), graph.constant(self.intercept))
 
     def _constant_nodes(self, graph: Graph) -> str:
         zero = graph.add("Mul", graph.take(graph.columns[:1]), graph.constant([0.0]))
         return graph.add("Add", zero, graph.constant(self.intercept))
+
+
+def _shape_node(graph: Graph, shape: str, x: str) -> str:
+    if shape == "square":
+        return graph.add("Mul", x, x)
+    return graph.add({"abs": "Abs", "sign": "Sign"}[shape], x)
 
 
 def bounds(rows: Rows, terms: tuple[Term, ...]) -> tuple[Floats, Floats]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable
 from concurrent.futures import TimeoutError as FutureTimeout
-from threading import Lock
+from threading import Lock, Thread
 from typing import Any, TypeVar
 
 from loky.process_executor import BrokenProcessPool, ProcessPoolExecutor, ShutdownExecutorError
@@ -17,6 +18,21 @@ T = TypeVar("T")
 _IDLE_S = 120
 _START_S = 60.0
 _ENV = {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
+
+
+def _end_with(parent: int) -> None:
+    """Let this process end within a second of `parent`: nobody waits for an orphan's answer.
+
+    The kernel's own "die with parent" looks at the thread that started the child, which is one of
+    a pool and ends earlier.
+    """
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(0.5)
+        return
+
+    Thread(target=watch, daemon=True).start()
 
 
 class _WarmChild:
@@ -55,7 +71,13 @@ class _WarmChild:
                 return self._executor
             except (BrokenProcessPool, ShutdownExecutorError):
                 self._kill()
-        self._executor = ProcessPoolExecutor(max_workers=1, timeout=_IDLE_S, env=_ENV)
+        self._executor = ProcessPoolExecutor(
+            max_workers=1,
+            timeout=_IDLE_S,
+            env=_ENV,
+            initializer=_end_with,
+            initargs=(os.getpid(),),
+        )
         self._executor.submit(os.getpid).result(timeout=_START_S)
         return self._executor
 

@@ -85,10 +85,10 @@ def test_without_intercept_zero_is_even_odds() -> None:
     [
         Formula.constant(0.25, -3.0),
         Formula(
-            (Term("x"), Term("x", "abs"), Term("z", "sign")),
-            np.array([-1.0, -0.5, -2.0]),
-            np.array([1.0, 2.0, 2.0]),
-            np.array([[1.0], [2.0], [3.0]]),
+            (Term("x"), Term("x", "abs"), Term("z", "sign"), Term("z", "square")),
+            np.array([-1.0, -0.5, -2.0, -3.0]),
+            np.array([1.0, 2.0, 2.0, 0.5]),
+            np.array([[1.0], [2.0], [3.0], [0.1]]),
             np.array([0.5]),
         ),
         Formula(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import os
+import subprocess
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -15,6 +17,8 @@ from ml_pipeline.fit import fit, fit_saved
 from ml_pipeline.isolated import run_isolated
 from ml_pipeline.recipes import RECIPES
 from tests.learning.planted import planted_panel, split_of
+
+ROOT = Path(__file__).parents[2]
 
 
 def test_a_runaway_call_is_killed_and_the_next_one_runs() -> None:
@@ -44,6 +48,34 @@ def test_a_child_that_dies_is_reported_and_replaced() -> None:
     with pytest.raises(FitCrashed, match="_exit"):
         run_isolated(os._exit, 3, timeout_s=60)
     assert run_isolated(math.sqrt, 4.0, timeout_s=60) == 2.0
+
+
+PARENT = """
+import os, time
+from ml_pipeline.isolated import run_isolated
+print(run_isolated(os.getpid, timeout_s=60), flush=True)
+run_isolated(time.sleep, 600, timeout_s=900)
+"""
+
+
+def test_the_child_ends_with_a_killed_parent() -> None:
+    parent = subprocess.Popen([sys.executable, "-c", PARENT], stdout=subprocess.PIPE, cwd=ROOT)
+    assert parent.stdout is not None
+    child = int(parent.stdout.readline())
+    assert _runs(child)
+    parent.kill()
+    parent.communicate()
+    deadline = time.monotonic() + 20
+    while _runs(child) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not _runs(child)
+
+
+def _runs(pid: int) -> bool:
+    state = subprocess.run(
+        ["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False
+    ).stdout.strip()
+    return bool(state) and not state.startswith("Z")
 
 
 def test_what_the_function_raises_is_raised() -> None:
