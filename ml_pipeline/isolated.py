@@ -30,7 +30,7 @@ def _end_with(parent: int) -> None:
     def watch() -> None:
         while os.getppid() == parent:
             time.sleep(0.5)
-        return
+        os._exit(1)
 
     Thread(target=watch, daemon=True).start()
 
