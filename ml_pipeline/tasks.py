@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
+from threading import Lock
 from types import MappingProxyType
 from typing import Any, Literal, cast
 
@@ -18,6 +19,10 @@ from ml_pipeline.lesson import Estimator
 from ml_pipeline.losses import VARIANCE_FLOOR
 from ml_pipeline.panel import Panel
 from ml_pipeline.targets import horizon_bars
+
+# Fits start in several threads. Libraries that import each other in circles (scikit-learn, joblib,
+# LightGBM) can see half of one another when two threads import them at the same moment.
+_IMPORTING = Lock()
 
 Floats = NDArray[np.float64]
 Loss = Literal["log_loss", "brier", "squared", "qlike"]
@@ -79,7 +84,8 @@ class Task:
     def load_estimator(self) -> Estimator:
         """Import and return the learner's fit function."""
         module, name = self.estimator.split(":")
-        return cast(Estimator, getattr(import_module(module), name))
+        with _IMPORTING:
+            return cast(Estimator, getattr(import_module(module), name))
 
     def head_of(self, train: Panel) -> dict[str, Any]:
         """Return what turns labels into targets, learnt on training rows only."""
