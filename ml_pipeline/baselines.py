@@ -26,6 +26,7 @@ from market.timeframes import timeframe_ms
 from ml_pipeline import formula as fm
 from ml_pipeline.calibration import proof
 from ml_pipeline.formula import Formula, Shape, Term
+from ml_pipeline.losses import VARIANCE_FLOOR
 from ml_pipeline.rows import Rows, all_finite
 
 Floats = NDArray[np.float64]
@@ -150,7 +151,8 @@ def har(rows: Rows, rv: Floats) -> Formula:
     Smearing (Duan 1983, JASA 78:605) shifts the log so that its exponential is unbiased:
     E[RV²] = exp(f), which is also where QLIKE is least.
     """
-    y = np.log(np.maximum(rv, _RV_FLOOR_SHARE * np.nanmedian(rv, axis=0)))
+    floor = np.maximum(_RV_FLOOR_SHARE * np.nanmedian(rv, axis=0), VARIANCE_FLOOR)
+    y = np.log(np.maximum(rv, floor))
     known = all_finite(y)
     rows, y = rows.take(known), y[known]
     linear = fm.least_squares(rows, tuple(Term(n) for n in har_columns(rows.panel.timeframe)), y)

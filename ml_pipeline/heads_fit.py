@@ -51,7 +51,9 @@ def _price(model: Composed, train: Rows, calibration: Rows) -> dict[str, Any]:
     raw = model.raw(calibration)
     return {
         "interval_q": float(np.quantile(scores, INTERVAL_SHARE)),
-        "sign_slope": _sign_slope(raw[:, 0] / raw[:, 1], calibration.y[:, 0]),
+        "sign_slope": _sign_slope(
+            raw[:, 0] / raw[:, 1], calibration.y[:, 0], calibration.horizon_bars
+        ),
     }
 
 
@@ -62,8 +64,12 @@ def _scores(model: Composed, rows: Rows) -> Floats:
     return np.asarray(np.abs(rows.y[:, 0] - raw[:, 0]) / raw[:, 1])
 
 
-def _sign_slope(strength: Floats, y: Floats) -> float:
-    """Fit P(sign right) = 1/(1 + exp(−slope·|strength|)), slope ≥ 0, by Newton's method."""
+def _sign_slope(strength: Floats, y: Floats, overlap: int) -> float:
+    """Fit P(sign right) = 1/(1 + exp(−slope·|strength|)), slope ≥ 0, by Newton's method.
+
+    Rows count for one in `overlap`, as their labels overlap; one pseudo-observation at unit
+    strength keeps the slope finite.
+    """
     size = np.abs(strength)
     moved = (y != 0) & (size > 0)
     if not moved.any():
@@ -72,9 +78,8 @@ def _sign_slope(strength: Floats, y: Floats) -> float:
     slope = 0.0
     for _ in range(30):
         p = 1.0 / (1.0 + np.exp(-slope * x))
-        # One pseudo-observation at unit strength keeps the slope finite.
-        first = float(((p - right) * x).sum()) + slope
-        second = float((p * (1 - p) * x**2).sum()) + 1.0
+        first = float(((p - right) * x).sum()) / overlap + slope
+        second = float((p * (1 - p) * x**2).sum()) / overlap + 1.0
         slope = max(slope - first / second, 0.0)
     return slope
 

@@ -168,3 +168,10 @@ def test_direction_is_a_coin_until_another_rule_is_proven() -> None:
         early = np.arange(n) < n // 2
         chosen = baselines.direction(rows.take(early), rows.take(~early))
         assert chosen.name == name
+
+
+def test_a_market_that_mostly_stands_still_has_a_har_too() -> None:
+    panel = planted_panel(0.0, 4)
+    rv = np.where(np.arange(len(panel)) % 10 == 0, panel.labels["rv_1h"], 0.0)
+    fitted = baselines.har(Rows(panel, np.zeros((len(panel), 1)), 12), rv[:, None])
+    assert np.isfinite(fitted(Rows(panel, np.zeros((len(panel), 1)), 12))).all()
