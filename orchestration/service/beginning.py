@@ -10,6 +10,7 @@ from orchestration.service.errors import OtherParameters
 from orchestration.service.publishing import parameters, turn_run
 from orchestration.service.refs import Begun, Json, TurnRef
 from orchestration.service.resources import store_of
+from orchestration.service.staging import preload
 from orchestration.settings import Settings
 from orchestration.store.records import COMPLETED, WITH_FAILURES
 from orchestration.store.store import Store
@@ -46,6 +47,7 @@ def begin(settings: Settings, now: datetime | str | int) -> Begun:
         said = f"{turn.turn_id} is {found.status}: nothing to do, nothing changed"
         return Begun(turn, "done", said, found.summary)
     turn_run(turn)
+    preload(settings.kinds)
     if found.status == "new":
         return Begun(turn, "new", f"{turn.turn_id} begins")
     return Begun(turn, "resumed", f"{turn.turn_id} was begun before and goes on")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from ml_pipeline.fit import Fitted, fit, fit_baseline, fit_saved
 from ml_pipeline.isolated import run_isolated
 from ml_pipeline.panel import Panel
 from ml_pipeline.recipes import BASELINE, RECIPES, Recipe
+from ml_pipeline.tasks import TASKS
 from models.common.files import locked, write_folder
 from models.common.slot import version_name
 from orchestration.service.data import split_of
@@ -19,6 +21,17 @@ from orchestration.service.refs import Dataset, Fit, TurnRef
 
 # Its loop holds the GIL and has no limit of its own: it gets a process that can be killed.
 ISOLATED = ("torch",)
+
+
+def preload(kinds: Iterable[str]) -> None:
+    """Import the learners' libraries, before anything runs beside anything.
+
+    They import each other in circles; a thread that imports one while another thread is half-way
+    through the next can see a half-made module.
+    """
+    for kind in kinds:
+        if any(recipe.library not in ISOLATED for recipe in RECIPES[kind]):
+            TASKS[kind].load_estimator()
 
 
 def recipe_of(kind: str, name: str) -> Recipe | None:
