@@ -12,7 +12,7 @@ from market.fetch import FetchResult, update
 from market.timeframes import DAY_MS, bars_per_day, timeframe_ms, utc
 from ml_pipeline.panel import Panel, build_panel
 from ml_pipeline.recipes import RECIPES, panel_columns
-from ml_pipeline.splits import TurnSplit, turn_split
+from ml_pipeline.splits import EVALUATION_DAYS, TurnSplit, turn_split
 from ml_pipeline.tasks import TASKS
 from orchestration.engine import in_service
 from orchestration.lifecycle.errors import SyncRefused
@@ -146,14 +146,23 @@ def make_panel(turn: TurnRef, symbols: tuple[str, ...]) -> Dataset:
 
 
 def split_of(turn: TurnRef, panel: Panel, kind: str, train_days: float | None = None) -> TurnSplit:
-    """Return the slices of the turn for one kind; by default for its longest recipe."""
+    """Return the slices of the turn for one kind; by default for its longest recipe.
+
+    A recipe's training window is the least: more days of history, when they were asked for, all go
+    into training, so that the slices which calibrate and judge keep their length.
+    """
     longest = max(recipe.train_days for recipe in RECIPES[kind])
+    horizon = horizon_of(turn, kind)
+    purges = 4 * (horizon + 1) / bars_per_day(turn.settings.timeframe)
     return turn_split(
         int(np.min(panel.ts)),
         turn.at_ms,
         turn.settings.timeframe,
-        TASKS[kind].horizon_bars(turn.settings.timeframe),
-        longest if train_days is None else train_days,
+        horizon,
+        max(
+            longest if train_days is None else train_days,
+            turn.settings.days - sum(EVALUATION_DAYS) - purges,
+        ),
     )
 
 

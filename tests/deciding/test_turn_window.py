@@ -1,0 +1,48 @@
+"""The history that was asked for is the history that is used."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import numpy as np
+import pytest
+
+from market.timeframes import DAY_MS
+from ml_pipeline.panel import Panel
+from orchestration.service.data import split_of
+from orchestration.service.refs import TurnRef
+from orchestration.settings import Settings
+
+AT = datetime(2025, 5, 28, tzinfo=UTC)
+
+
+def panel_of(turn: TurnRef) -> Panel:
+    start = turn.at_ms - int(turn.settings.days * DAY_MS)
+    ts = np.arange(start, turn.at_ms, 60_000, dtype=np.int64)
+    return Panel(
+        timeframe="1m",
+        symbols=("BTC-USDT",),
+        names=("x",),
+        ts=ts,
+        symbol=np.zeros(len(ts), np.int16),
+        X=np.zeros((len(ts), 1), np.float32),
+        close=np.ones(len(ts)),
+        labels={},
+    )
+
+
+@pytest.mark.parametrize("kind", ["direction", "volatility"])
+def test_more_days_are_more_training(new_settings: Callable[..., Settings], kind: str) -> None:
+    turn = TurnRef("t", AT, "BTC-USDT", new_settings(days=30, symbols="BTC-USDT"))
+    split = split_of(turn, panel_of(turn), kind)
+    assert split.shrunk == 1.0
+    assert (split.calibration.days, split.selection.days, split.holdout.days) == (2.0, 3.0, 2.0)
+    assert 22 < split.train.days < 23
+
+
+def test_few_days_shrink_all_slices(new_settings: Callable[..., Settings]) -> None:
+    turn = TurnRef("t", AT, "BTC-USDT", new_settings(days=7, symbols="BTC-USDT"))
+    split = split_of(turn, panel_of(turn), "direction")
+    assert 0.45 < split.shrunk < 0.5
+    assert split.train.days == pytest.approx(3.5, abs=0.1)
