@@ -54,7 +54,10 @@ def run_cycle(settings: Settings, parameters: Mapping[str, Any], listener: Liste
             mark_dead_runs(server.url, settings.prefect_dir, fresh=server.owned)
             with listening(listener):
                 summary = run(f"{server.url}/api", parameters)
-            page = f"{server.url}/runs/flow-run/{summary['prefect_run']}"
+            # A server of our own ends with this call: the page is where `tidewheel up` shows it.
+            desk = f"http://{settings.host}:{settings.prefect_port}"
+            address = desk if server.owned else server.url
+            page = f"{address}/runs/flow-run/{summary['prefect_run']}"
             pages = {"prefect": page, "mlflow": run_address(settings, summary)}
             return {**summary, "pages": pages, "servers_stay": not server.owned}
         finally:
