@@ -11,6 +11,7 @@ from flows.children import catch_signals
 from flows.up import ROOT, Addresses, up
 from orchestration.settings import Settings
 from serving.console import say
+from serving.shell import program
 
 
 def run(settings: Settings) -> None:
@@ -47,4 +48,5 @@ def by_hand(addresses: Addresses, folder: Path) -> list[str]:
     """
     known = folder == ROOT and addresses.api == "http://127.0.0.1:4200/api"
     lines = [] if known else [f"export PREFECT_API_URL={addresses.api}"]
-    return [*lines, """prefect deployment run 'cycle/every-12h' -p symbols='["BTC-USDT"]'"""]
+    prefect = program("prefect", folder)
+    return [*lines, f"""{prefect} deployment run 'cycle/every-12h' -p symbols='["BTC-USDT"]'"""]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 import signal
 from collections.abc import Mapping
 from datetime import datetime
@@ -19,6 +18,7 @@ from market.source import open_source
 from orchestration.settings import Settings
 from serving import console
 from serving.past import board
+from serving.shell import up_command
 
 Json = dict[str, Any]
 _INTERRUPTED = 130  # exit status
@@ -89,10 +89,3 @@ def show(summary: Mapping[str, Any], settings: Settings) -> None:
         console.show(f"  {escape(up_command(settings.home, Path.cwd()))}")
     for page in summary["pages"].values():
         console.show(f"  {escape(page)}")
-
-
-def up_command(home: Path, folder: Path) -> str:
-    """Return the command that opens both UIs on this home, short where the defaults fit."""
-    if home == (folder / "var").resolve() and "TIDEWHEEL_HOME" not in os.environ:
-        return "tidewheel up"
-    return f"tidewheel up --home {shlex.quote(str(home))}"

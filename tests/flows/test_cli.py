@@ -13,7 +13,7 @@ from rich.console import Console
 from flows.up import Addresses
 from orchestration.service.resources import store_of
 from orchestration.settings import Settings
-from serving import cli, desk, past, turn
+from serving import cli, desk, past, shell
 from tests.flows.processes import ROOT, environment, run
 
 
@@ -140,15 +140,27 @@ def test_the_leaderboard_fits_a_terminal_and_says_simulated() -> None:
 def test_the_command_that_opens_the_interfaces_is_exact(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delenv("TIDEWHEEL_HOME", raising=False)
-    assert turn.up_command(tmp_path / "var", tmp_path) == "tidewheel up"
+    monkeypatch.setattr("shutil.which", lambda name: f"/usr/bin/{name}")
+    monkeypatch.setattr(shell, "_HOME_BEFORE", None)
+    assert shell.up_command(tmp_path / "var", tmp_path) == "tidewheel up"
     spaced = tmp_path / "my home"
-    assert turn.up_command(spaced, tmp_path) == f"tidewheel up --home '{spaced}'"
+    assert shell.up_command(spaced, tmp_path) == f"tidewheel up --home '{spaced}'"
+    monkeypatch.setattr(shell, "_HOME_BEFORE", str(spaced))
+    assert shell.up_command(spaced, tmp_path) == "tidewheel up"
+
+
+def test_a_program_that_is_not_on_the_path_is_called_by_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shutil.which", lambda name: None)
+    monkeypatch.setattr("sys.executable", str(tmp_path / ".venv" / "bin" / "python"))
+    assert shell.program("prefect", tmp_path) == ".venv/bin/prefect"
+    assert shell.program("prefect", tmp_path / "x") == str(tmp_path / ".venv" / "bin" / "prefect")
 
 
 def test_a_run_by_hand_is_told_where_the_server_is() -> None:
     usual, moved = (Addresses(f"http://127.0.0.1:{port}", "") for port in (4200, 4300))
-    assert [line.split()[0] for line in desk.by_hand(usual, ROOT)] == ["prefect"]
+    assert [Path(line.split()[0]).name for line in desk.by_hand(usual, ROOT)] == ["prefect"]
     assert desk.by_hand(moved, ROOT)[0] == "export PREFECT_API_URL=http://127.0.0.1:4300/api"
     assert desk.by_hand(usual, Path("/"))[0].startswith("export PREFECT_API_URL=")
 

@@ -49,3 +49,13 @@ def test_a_turn_at_the_very_moment_counts(settings: Settings) -> None:
 def test_turns_with_failures_count_too(settings: Settings) -> None:
     five = settings.model_copy(update={"timeframe": "5m"})
     assert turn_since(five, TUESDAY) is not None
+
+
+def test_a_turn_of_one_kind_has_not_done_the_work_of_all(settings: Settings) -> None:
+    store = store_of(settings)
+    for minute, params in enumerate(({"kinds": ["risk"]}, {"source": "files:/elsewhere"})):
+        turn_id = f"2025-05-28T000{minute}Z_majors_1m"
+        store.begin_turn(turn_id, params)
+        store.finish_turn(turn_id, "completed", {})
+    assert turn_since(settings, TUESDAY) is None
+    assert turn_since(settings.model_copy(update={"kinds": ("risk",)}), TUESDAY) is not None

@@ -16,6 +16,7 @@ import pytest
 from flows import children
 from flows.environment import quiet, use_home
 from flows.errors import ServerError
+from flows.recovery import alive
 from flows.servers import ServerKind, ensure, prefect_server, read_state
 from orchestration.settings import Settings
 from tests.flows.processes import wait_for
@@ -192,3 +193,32 @@ def test_a_home_becomes_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     use_home(Path("here"), environ)
     assert environ["TIDEWHEEL_HOME"] == str(tmp_path / "here")
     assert environ["PREFECT_HOME"] == str(tmp_path / "here" / "prefect")
+
+
+def test_somebody_elses_server_at_the_address_of_a_leftover_is_left_alone(
+    kind: ServerKind, tmp_path: Path
+) -> None:
+    dead = subprocess.Popen([sys.executable, "-c", ""], start_new_session=True)
+    dead.wait()
+    other = ensure(web_server(tmp_path / "other", kind.port)).wait()
+    kind.folder.mkdir(parents=True)
+    state = {"pid": dead.pid, "url": other.url}
+    (kind.folder / "server.json").write_text(json.dumps(state))
+    server = ensure(kind).wait()
+    try:
+        assert other.alive
+        assert server.url != other.url
+    finally:
+        server.stop()
+        other.stop()
+
+
+def test_a_run_that_fails_leaves_no_lock_that_says_it_was_killed(tmp_path: Path) -> None:
+    def fail() -> None:
+        with alive(tmp_path, "run"):
+            assert list((tmp_path / "runs").iterdir())
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
+    assert list((tmp_path / "runs").iterdir()) == []
