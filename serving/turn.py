@@ -78,6 +78,10 @@ def show(summary: Mapping[str, Any], settings: Settings) -> None:
     if not summary["changed"]:
         console.show(escape(summary["sentence"]))
     console.show(board(summary))
+    for found in summary["fetch"]:
+        if not found["report"]["clean"]:
+            name, said = escape(found["symbol"]), escape(found["sentence"])
+            console.show(f"[yellow]candles of {name}:[/yellow] {said}")
     for failure in summary["failures"]:
         name = f"{failure['stage']} {failure['subject']}".strip()
         console.show(f"[red]{escape(name)} failed:[/red] {escape(failure['message'])}")

@@ -103,7 +103,8 @@ def fetch_candles(turn: TurnRef, symbol: str) -> Fetched:
 def _sentence(result: FetchResult, behind: int) -> str:
     late = f", ends {behind} bars before the turn" if behind else ""
     conflicts = f", {result.conflicts} came again with other values" if result.conflicts else ""
-    return f"{result.rows_new:,} new of {result.rows:,} bars{late}{conflicts}"
+    repaired = "" if result.report.clean else f"; {result.report.summary()}"
+    return f"{result.rows_new:,} new of {result.rows:,} bars{late}{conflicts}{repaired}"
 
 
 def read_candles(
