@@ -122,7 +122,7 @@ def assess(
     Parameters
     ----------
     track
-        Its record, of all versions that were champion, each while it was.
+        Its record: of the recipe in service since it came into it, each refit while it served.
     step_ms
         Length of a bar in milliseconds.
     horizon_bars
@@ -145,7 +145,7 @@ def assess(
     if baseline:
         return DriftVerdict(OK, (), "the baseline serves: it has no skill to lose", figures)
     fired = _fired(figures, rules)
-    status = _status(fired, figures["days"], rules)
+    status = _status(fired, figures, rules)
     return DriftVerdict(status, fired, _sentence(status, fired, figures, rules), figures)
 
 
@@ -232,17 +232,23 @@ def _fired(figures: dict[str, Any], rules: Rules) -> tuple[str, ...]:
     return tuple(name for name, holding in holds.items() if holding)
 
 
-def _status(fired: tuple[str, ...], days: float, rules: Rules) -> str:
+def _status(fired: tuple[str, ...], figures: dict[str, Any], rules: Rules) -> str:
     if "harm" in fired:
         return HARM
     if set(fired) & {"A", "B", "C"}:
         return DRIFT
-    if days < rules.reference_days:
+    # A long ledger with too few bars in the last days says nothing either.
+    if figures["days"] < rules.reference_days or figures["drop_z_skill"] is None:
         return LEARNING
     return WARN if "warn" in fired else OK
 
 
 def _sentence(status: str, fired: tuple[str, ...], f: dict[str, Any], rules: Rules) -> str:
+    if status == LEARNING and f["days"] >= rules.reference_days:
+        return (
+            f"{f['bars']:,} bars in {f['days']:.1f} days of outcomes, too few of them in the last "
+            f"{rules.drop_hours:g} h to tell"
+        )
     if status == LEARNING:
         return f"{f['days']:.1f} of {rules.reference_days:g} days of outcomes: too early to tell"
     reasons = {

@@ -18,7 +18,7 @@ from market.timeframes import timeframe_ms
 from ml_pipeline.outcomes import KNOWN_AT, OUTCOMES, outcomes
 from ml_pipeline.panel import Panel
 from ml_pipeline.scoring import row_losses
-from ml_pipeline.tasks import TASKS, Task
+from ml_pipeline.tasks import EVENT_THRESHOLD, TASKS, Task
 from models.common.bundle import Bundle
 from models.common.errors import ModelError
 from models.common.registry import PredictionModelRegistry
@@ -90,9 +90,11 @@ def record(
     """
     rows, broken = 0, {}
     for model in in_service(store, slot):
+        serves_from = int(model.facts.get(SERVES_FROM, made_ms))
         last = store.last_predicted(slot.key, model.version)
-        first = max(int(model.facts.get(SERVES_FROM, made_ms)), -1 if last is None else last + 1)
-        due = panel.rows(panel.ts >= first)
+        # By symbol: one whose candles came late has bars due that the others have not.
+        first = [max(serves_from, last.get(symbol, -1) + 1) for symbol in panel.symbols]
+        due = panel.rows(panel.ts >= np.array(first, dtype=np.int64)[panel.symbol])
         if not len(due):
             continue
         try:
@@ -158,7 +160,7 @@ def ledger_losses(slot: Slot, head: Mapping[str, object], rows: pd.DataFrame) ->
     Parameters
     ----------
     head
-        Head parameters of the version: a risk event is what its own threshold makes one.
+        Head parameters of the version: a risk event is what the threshold in it makes one.
     rows
         Rows as `Store.ledger` returns them.
     """
@@ -169,6 +171,9 @@ def ledger_losses(slot: Slot, head: Mapping[str, object], rows: pd.DataFrame) ->
 def track(store: Store, slot: Slot, since_ms: int | None = None) -> Track:
     """Return what the champions of a slot did, bar by bar, each while it was champion.
 
+    It begins where the recipe in service came into it: no champion answers for what another recipe
+    did before. All are scored by one meaning of an event, that of the freshest baseline.
+
     Parameters
     ----------
     since_ms
@@ -176,9 +181,11 @@ def track(store: Store, slot: Slot, since_ms: int | None = None) -> Track:
     """
     rows = store.ledger(slot.key, since_ms=since_ms)
     rows = rows[rows["resolved"]]
+    models = {model.version: model for model in store.list_models(slot_key=slot.key)}
+    heads = _heads(rows, models)
     bars = ["symbol", "ts_ms"]
-    served = _scored(store, slot, rows[rows["role"] == "champion"])
-    plain = _scored(store, slot, rows[rows["role"] == "baseline"])
+    served = _scored(slot, _reign(rows[rows["role"] == "champion"], models), heads)
+    plain = _scored(slot, rows[rows["role"] == "baseline"], heads)
     joined = served.merge(plain, on=bars, how="left", suffixes=("", "_base"))
     # While the baseline itself is champion it has no shadow: it is compared with itself.
     for name in ("loss", "hit"):
@@ -199,11 +206,38 @@ def track(store: Store, slot: Slot, since_ms: int | None = None) -> Track:
     )
 
 
-def _scored(store: Store, slot: Slot, rows: pd.DataFrame) -> pd.DataFrame:
+def _heads(
+    rows: pd.DataFrame, models: Mapping[str, ModelRecord]
+) -> dict[str, Mapping[str, object]]:
+    """Return the head of each version in `rows`, all with the event of the freshest baseline.
+
+    Each version was fitted with a threshold of its own; losses by different events are no pair.
+    """
+    versions = set(rows["version"])
+    heads = {version: dict(models[version].facts.get("head", {})) for version in versions}
+    plain = set(rows["version"][rows["role"] == "baseline"]) or versions
+    event = heads[max(plain)].get(EVENT_THRESHOLD) if plain else None
+    one = {} if event is None else {EVENT_THRESHOLD: event}
+    return {version: {**head, **one} for version, head in heads.items()}
+
+
+def _reign(served: pd.DataFrame, models: Mapping[str, ModelRecord]) -> pd.DataFrame:
+    """Return the champions' rows after the last one of another recipe than the champion's."""
+    champion = next((m for m in models.values() if m.status == "champion"), None)
+    if champion is None:
+        return served
+    recipes = {v: models[v].facts.get("recipe", v) for v in set(served["version"])}
+    own = champion.facts.get("recipe", champion.version)
+    others = served["ts_ms"][served["version"].map(recipes) != own]
+    return served[served["ts_ms"] > others.max()] if len(others) else served
+
+
+def _scored(
+    slot: Slot, rows: pd.DataFrame, heads: Mapping[str, Mapping[str, object]]
+) -> pd.DataFrame:
     """Return loss and hit of each row that counts; of two versions at one bar, the later made."""
     parts = [pd.DataFrame({"symbol": [], "ts_ms": [], "loss": [], "hit": [], "made_ms": []})]
     for version, own in rows.groupby("version"):
-        head = store.get_model(f"{slot.key}/{version}").facts.get("head", {})
         p, outcome = own["raw_0"].to_numpy(), own["outcome_0"].to_numpy()
         # A coin that says one half is right every other time.
         hit = np.where(p == 0.5, 0.5, (p > 0.5) == (outcome > 0.5))
@@ -212,7 +246,7 @@ def _scored(store: Store, slot: Slot, rows: pd.DataFrame) -> pd.DataFrame:
                 {
                     "symbol": own["symbol"].to_numpy(),
                     "ts_ms": own["ts_ms"].to_numpy(),
-                    "loss": ledger_losses(slot, head, own),
+                    "loss": ledger_losses(slot, heads[str(version)], own),
                     "hit": hit.astype(np.float64),
                     "made_ms": own["made_ms"].to_numpy(),
                 }

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from sqlalchemy import Select, String, Table, and_, cast, select
+from sqlalchemy import Select, String, Table, and_, cast, func, select
 
 from orchestration.store.errors import BadRecord
 from orchestration.store.models import MODELS, Models, find
@@ -173,17 +173,17 @@ class Ledger(Models):
         )
         return pd.concat([frame, *values], axis=1)
 
-    def last_predicted(self, slot_key: str, version: str) -> int | None:
-        """Return the open of the last bar a version predicted, epoch ms; None before the first."""
+    def last_predicted(self, slot_key: str, version: str) -> dict[str, int]:
+        """Return the open of the last bar a version predicted, epoch ms, by symbol."""
+        bars = PREDICTIONS.c
         with self._reading() as connection:
             model_id = find(connection, f"{slot_key}/{version}").id
             last = connection.execute(
-                select(PREDICTIONS.c.ts_ms)
-                .where(PREDICTIONS.c.model_id == model_id)
-                .order_by(PREDICTIONS.c.ts_ms.desc())
-                .limit(1)
-            ).scalar_one_or_none()
-        return None if last is None else int(last)
+                select(bars.symbol, func.max(bars.ts_ms))
+                .where(bars.model_id == model_id)
+                .group_by(bars.symbol)
+            ).all()
+        return {symbol: int(ts_ms) for symbol, ts_ms in last}
 
     def _add(
         self,

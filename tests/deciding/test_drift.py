@@ -99,3 +99,14 @@ def test_little_skill_is_a_warning() -> None:
     verdict = assess(track(8, [0.5] * 15), STEP, HORIZON)
     assert verdict.status in ("WARN", "OK")
     assert set(verdict.row) >= {"status", "rules", "sentence", "drop_z_skill", "days"}
+
+
+def test_a_ledger_with_too_few_bars_does_not_say_that_skill_holds() -> None:
+    sparse = track(1, [0.55] * 21)
+    half = np.arange(len(sparse)) % 2 == 0
+    thin = Track(sparse.ts[half], sparse.gain[half], sparse.score[half], sparse.plain[half])
+    said = assess(thin, STEP, HORIZON)
+    assert said.status == "LEARNING"
+    assert said.sentence == (
+        "3,024 bars in 21.0 days of outcomes, too few of them in the last 72 h to tell"
+    )

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from market.source import open_source
+from ml_pipeline.panel import Panel
 from models.common.slot import Slot
 from orchestration import engine
 from orchestration.settings import load_settings
@@ -128,3 +131,49 @@ def test_the_champion_comes_first_and_what_is_out_does_not_predict(store: Store)
     ):
         store.register_model(DIRECTION.key, version, status=status)
     assert [m.version for m in engine.in_service(store, DIRECTION)] == ["b", "d", "a"]
+
+
+def test_a_risk_event_means_the_same_for_the_champion_and_its_baseline(store: Store) -> None:
+    slot = Slot("majors", "risk", "1m")
+    low, high = {"event_threshold": 0.01}, {"event_threshold": 0.02}
+    say(store, slot, "v1", "champion", {("A", 0): [0.5]}, head=high)
+    say(store, slot, "v0", "baseline", {("A", 0): [0.5]}, head=low)
+    came(store, slot, {("A", 0): [0.015]})
+    # Both said one half: whatever an event is, neither is better.
+    assert engine.track(store, slot).gain.tolist() == [0.0]
+    say(store, slot, "v2", "champion", {("A", 1): [1.0]}, head=high)
+    say(store, slot, "v0", "baseline", {("A", 1): [0.5]})
+    came(store, slot, {("A", 1): [0.015]})
+    assert engine.track(store, slot).gain.tolist() == [0.0, 1.0]
+
+
+def test_a_champion_does_not_answer_for_the_recipe_before_it(store: Store) -> None:
+    say(store, DIRECTION, "v1", "champion", {("A", 0): [0.1]}, recipe="old")
+    say(store, DIRECTION, "v2", "champion", {("A", 1): [0.9]}, recipe="new", status="superseded")
+    say(store, DIRECTION, "v3", "champion", {("A", 2): [0.9]}, recipe="new", status="champion")
+    say(store, DIRECTION, "v0", "baseline", {("A", bar): [0.5] for bar in range(3)})
+    came(store, DIRECTION, {("A", bar): [1.0] for bar in range(3)})
+    track = engine.track(store, DIRECTION)
+    assert track.ts.tolist() == [START_MS + MINUTE, START_MS + 2 * MINUTE]  # its refit counts
+    assert track.score.tolist() == [1.0, 1.0]
+
+
+def bars_of(*symbols: str, bars: range) -> Panel:
+    """Return a panel without features: each symbol at each bar."""
+    ts = np.repeat(START_MS + np.array(bars, dtype=np.int64) * MINUTE, len(symbols))
+    owner = np.tile(np.arange(len(symbols), dtype=np.int16), len(bars))
+    nothing = np.empty((len(ts), 0), dtype=np.float32)
+    return Panel("1m", symbols, (), ts, owner, nothing, np.ones(len(ts)), {})
+
+
+def test_a_symbol_whose_candles_came_late_is_predicted_all_the_same(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.register_model(DIRECTION.key, "v1", status="champion", serves_from_ms=START_MS + MINUTE)
+    registry: Any = SimpleNamespace(folder=lambda *_: None, read=lambda _: None)
+    monkeypatch.setattr(engine, "raw_output", lambda _, panel: np.full((len(panel), 1), 0.6))
+    alone = bars_of("B", bars=range(4))
+    assert engine.record(store, registry, DIRECTION, alone, START_MS).rows == 3
+    both = bars_of("A", "B", bars=range(6))
+    assert engine.record(store, registry, DIRECTION, both, START_MS).rows == 5 + 2
+    assert engine.record(store, registry, DIRECTION, both, START_MS).rows == 0

@@ -120,13 +120,14 @@ def test_an_empty_ledger_has_its_columns(ledger: Store) -> None:
     assert empty["ts_ms"].dtype == np.int64
     assert list(ledger.unresolved(SLOT, 0)) == ["symbol", "ts_ms"]
     assert ledger.add_predictions(SLOT, "v1", "champion", bars(0)) == 0
-    assert ledger.last_predicted(SLOT, "v1") is None
+    assert ledger.last_predicted(SLOT, "v1") == {}
 
 
-def test_the_last_predicted_bar_is_known(ledger: Store) -> None:
+def test_the_last_predicted_bar_of_each_symbol_is_known(ledger: Store) -> None:
     ledger.add_predictions(SLOT, "v1", "champion", bars(4, start=100))
     ledger.add_predictions(SLOT, "v1", "champion", bars(4))
-    assert ledger.last_predicted(SLOT, "v1") == 101 * MINUTE
+    ledger.add_predictions(SLOT, "v1", "champion", bars(2, start=102).iloc[:1])
+    assert ledger.last_predicted(SLOT, "v1") == {"BTC-USDT": 102 * MINUTE, "ETH-USDT": 101 * MINUTE}
 
 
 def test_what_cannot_be_a_prediction_is_refused_whole(ledger: Store) -> None:
