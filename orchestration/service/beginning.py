@@ -6,10 +6,11 @@ from datetime import datetime
 
 from market.symbols import scope_of
 from market.timeframes import instant_ms, timeframe_ms, utc
-from orchestration.service.errors import OtherParameters
+from orchestration.engine import in_service
+from orchestration.service.errors import OtherMarket, OtherParameters
 from orchestration.service.publishing import parameters, turn_run
 from orchestration.service.refs import Begun, Json, TurnRef
-from orchestration.service.resources import store_of
+from orchestration.service.resources import source_of, store_of
 from orchestration.service.staging import preload
 from orchestration.settings import Settings
 from orchestration.store.records import COMPLETED, WITH_FAILURES
@@ -31,12 +32,15 @@ def begin(settings: Settings, now: datetime | str | int) -> Begun:
     ------
     OtherParameters
         This turn was begun with other parameters.
+    OtherMarket
+        What serves was learnt on a simulated market and this one is real, or the reverse.
     """
     step = timeframe_ms(settings.timeframe)
     at = utc(instant_ms(now) // step * step).to_pydatetime()
     scope = scope_of(settings.symbols)
     turn = TurnRef(f"{at:%Y-%m-%dT%H%MZ}_{scope}_{settings.timeframe}", at, scope, settings)
     store = store_of(settings)
+    _refuse_other_market(turn, store)
     newer = _newer(store, turn)
     if newer is not None:
         said = f"the newer turn {newer[0]} is completed; {turn.turn_id} would undo it: nothing done"
@@ -61,6 +65,21 @@ def _newer(store: Store, turn: TurnRef) -> tuple[str, Json] | None:
         if same and other.turn_id > turn.turn_id and other.status in (COMPLETED, WITH_FAILURES):
             return other.turn_id, other.summary
     return None
+
+
+def _refuse_other_market(turn: TurnRef, store: Store) -> None:
+    """One ledger, one market: predictions of simulated bars must not meet real outcomes."""
+    source = source_of(turn.settings)
+    words = {True: "a simulated market", False: "real candles"}
+    for kind in turn.settings.kinds:
+        for model in in_service(store, turn.slot(kind)):
+            if model.facts.get("simulated", source.simulated) != source.simulated:
+                raise OtherMarket(
+                    f"{model.slot_key} is served by {model.version}, which learnt on "
+                    f"{words[not source.simulated]}, but {source.name} gives "
+                    f"{words[source.simulated]}; keep each market in a home of its own: "
+                    f"use another --home than {turn.settings.home}"
+                )
 
 
 def _refuse_other(turn: TurnRef, begun_with: Json) -> None:

@@ -14,7 +14,15 @@ from orchestration.lifecycle.gates import DRIFTED, Incumbent
 from orchestration.lifecycle.state import champion_in_store
 from orchestration.service.data import first_open_ms, horizon_of, read_candles, start_ms
 from orchestration.service.judging import contender
-from orchestration.service.refs import Dataset, Decided, Drifted, Judged, Ledgered, TurnRef
+from orchestration.service.refs import (
+    Dataset,
+    Decided,
+    Drifted,
+    Json,
+    Judged,
+    Ledgered,
+    TurnRef,
+)
 from orchestration.service.resources import registry_of, store_of, tracking_of
 
 _TRACK_DAYS = 30
@@ -91,9 +99,12 @@ def decide_kind(turn: TurnRef, judged: Judged, drifted: Drifted) -> Decided:
 def _store_verdicts(turn: TurnRef, decision: Decision, judged: Judged) -> None:
     """Store every figure that was looked at with what was decided."""
     store, slot_key = store_of(turn.settings), decision.slot_key
+    serving: Json = {}
     for row in judged.contenders:
         figures = {**row["metrics"], **{k: v for k, v in row.items() if k != "metrics"}}
         figures["holdout"] = judged.holdout
+        if row["version"] == decision.champion:
+            serving = figures
         status = decision.statuses[row["version"]]
         said = decision.sentence if row["version"] == decision.champion else row["reason"]
         store.add_verdict(
@@ -102,5 +113,5 @@ def _store_verdicts(turn: TurnRef, decision: Decision, judged: Judged) -> None:
     if decision.before:
         store.add_verdict(
             turn.turn_id, slot_key, decision.champion, decision.before,
-            decision.figures, decision.action, decision.sentence,
+            {**serving, **decision.figures}, decision.action, decision.sentence,
         )  # fmt: skip

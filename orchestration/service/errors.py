@@ -5,6 +5,7 @@
     TurnError
     ├── TurnRunning        another turn holds the lock of this home
     ├── OtherParameters    this turn was begun with other parameters
+    ├── OtherMarket        what serves was learnt on a simulated market and this one is real, or so
     ├── NoTurn             nothing to report yet
     ├── StepMissing        a step was asked for before the one it builds on
     ├── StaleCandles       a symbol's candles end too long before the turn
@@ -25,6 +26,10 @@ class TurnRunning(TurnError):
 
 class OtherParameters(TurnError, ValueError):
     """The turn was begun with other parameters."""
+
+
+class OtherMarket(TurnError, ValueError):
+    """What serves was learnt on a simulated market and this one is real, or the reverse."""
 
 
 class NoTurn(TurnError, LookupError):

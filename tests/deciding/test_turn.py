@@ -19,7 +19,7 @@ from models.common.predictor import load_model
 from models.common.slot import Slot
 from orchestration.drift import DriftVerdict
 from orchestration.service import deciding, resources, staging
-from orchestration.service.errors import OtherParameters, TurnFailed, TurnRunning
+from orchestration.service.errors import OtherMarket, OtherParameters, TurnFailed, TurnRunning
 from orchestration.service.judging import contender
 from orchestration.service.refs import Json
 from orchestration.service.resources import registry_of, store_of, tracking_of
@@ -103,6 +103,16 @@ def test_other_parameters_are_refused_with_the_difference(new_settings: NewSetti
         run_turn(other, NOW)
 
 
+def test_simulated_and_real_markets_do_not_meet_in_one_home(new_settings: NewSettings) -> None:
+    settings = new_settings()
+    slot = "BTC-USDT+ETH-USDT/direction/1m"
+    store_of(settings).register_model(slot, "v1", status="champion", simulated=False)
+    said = "v1, which learnt on real candles, but .* gives a simulated market; .* another --home"
+    with pytest.raises(OtherMarket, match=said):
+        run_turn(settings, NOW)
+    assert store_of(settings).list_turns() == []
+
+
 def test_the_next_turn_resolves_predictions_and_goes_on(new_settings: NewSettings) -> None:
     settings = new_settings()
     first = run_turn(settings, NOW)
@@ -121,6 +131,10 @@ def test_the_next_turn_resolves_predictions_and_goes_on(new_settings: NewSetting
     assert len(versions) == len(set(versions)) == 4
     (drifted,) = second["drift"]
     assert drifted["bars"] > 600
+    # Who asks for the champion's last judgement gets its figures beside the decision.
+    last = store_of(settings).get_validation_results(f"{slot['slot']}/{slot['champion']}")
+    assert (last["against"], last["decision"]) == (slot["before"], slot["action"])
+    assert (last["f1"], last["n"]) == (slot["metrics"]["f1"], slot["n"])
     overtaken = run_turn(settings, NOW)
     assert overtaken["changed"] is False
     assert "newer turn" in overtaken["sentence"]
