@@ -2,7 +2,7 @@
 
 After a night without a worker its runs are still there, and they start in no particular order. A
 turn works on the newest bars whatever it was scheduled for, so a run is done when a turn at its
-moment or after it has ended.
+moment or after it has ended; one of fewer kinds, as a person may ask for, has not done it.
 """
 
 from __future__ import annotations
@@ -26,11 +26,19 @@ def scheduled_for() -> datetime | None:
 
 
 def turn_since(settings: Settings, moment: datetime) -> Turn | None:
-    """Return a completed turn of this scope and timeframe at `moment` or after it."""
+    """Return a completed turn of these settings' scope, timeframe and kinds since `moment`."""
     suffix = f"_{scope_of(settings.symbols)}_{settings.timeframe}"
     earliest = f"{moment:%Y-%m-%dT%H%MZ}{suffix}"
     for turn in store_of(settings).list_turns():
         ended = turn.status in (COMPLETED, WITH_FAILURES)
-        if ended and turn.turn_id.endswith(suffix) and turn.turn_id >= earliest:
+        due = turn.turn_id.endswith(suffix) and turn.turn_id >= earliest
+        if ended and due and _covers(turn, settings):
             return turn
     return None
+
+
+def _covers(turn: Turn, settings: Settings) -> bool:
+    """Tell whether a turn worked on this market and all these kinds: one of a kind does not."""
+    kinds = set(settings.kinds)
+    same = turn.params.get("source", settings.source) == settings.source
+    return same and kinds <= set(turn.params.get("kinds", kinds))

@@ -33,8 +33,11 @@ def alive(prefect_dir: Path, flow_run_id: str) -> Iterator[None]:
     path = _lock_file(prefect_dir, flow_run_id)
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(path):
-        yield
-    path.unlink(missing_ok=True)
+        try:
+            yield
+        finally:
+            # While it is held: a free lock that is still there says that its run is dead.
+            path.unlink(missing_ok=True)
 
 
 def mark_dead_runs(url: str, prefect_dir: Path, fresh: bool) -> list[str]:

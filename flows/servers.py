@@ -28,6 +28,7 @@ from orchestration.settings import Settings
 
 START_SECONDS = 180.0  # a cold disk and a busy machine; 3 to 9 s is usual
 _POLL = 0.1
+_LEFTOVER_SECONDS = 15.0
 
 
 @dataclass(frozen=True)
@@ -216,11 +217,17 @@ def _start(kind: ServerKind, lock: FileLock) -> Server:
 def _end_leftover(kind: ServerKind) -> None:
     """End a server whose owner was killed where children do not die with their parents."""
     state = read_state(kind)
-    if state and kind.answers(state["url"]):
-        with suppress(ProcessLookupError):
-            os.killpg(state["pid"], signal.SIGTERM)
-        while kind.answers(state["url"]):
-            time.sleep(_POLL)
+    if not state or not kind.answers(state["url"]):
+        return
+    try:
+        os.killpg(state["pid"], signal.SIGTERM)
+    except (ProcessLookupError, PermissionError):
+        return  # it is gone, and what answers at its address is somebody else's
+    deadline = time.monotonic() + _LEFTOVER_SECONDS
+    while kind.answers(state["url"]) and time.monotonic() < deadline:
+        time.sleep(_POLL)
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(state["pid"], signal.SIGKILL)
 
 
 def read_state(kind: ServerKind) -> dict[str, Any]:
