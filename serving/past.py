@@ -9,14 +9,11 @@ from typing import Any
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
+from orchestration.service.facade import get_service
 from orchestration.service.resources import store_of
 from orchestration.settings import Settings
 
 Json = dict[str, Any]
-
-
-class NoTurnYetError(LookupError):
-    """No turn of this home has finished yet."""
 
 
 def turns(settings: Settings, limit: int) -> list[Json]:
@@ -29,15 +26,10 @@ def last_summary(settings: Settings) -> Json:
 
     Raises
     ------
-    NoTurnYetError
+    NoTurn
         None has.
     """
-    for turn in store_of(settings).list_turns():
-        if turn.summary.get("leaderboard"):
-            return turn.summary
-    raise NoTurnYetError(
-        f"no turn has finished in {settings.home} yet; `tidewheel cycle` makes one"
-    )
+    return get_service(settings).report()
 
 
 def board(summary: Mapping[str, Any]) -> Table:

@@ -7,12 +7,12 @@ from typing import Any
 
 from market.symbols import scope_of
 from models.common.slot import KINDS, Slot
+from orchestration.lifecycle.errors import SyncRefused
 from orchestration.lifecycle.sync import Synced, sync
 from orchestration.ranker import leaderboard
 from orchestration.service.errors import NoTurn
 from orchestration.service.refs import Json
 from orchestration.service.resources import registry_of, store_of, tracking_of
-from orchestration.service.turn import run_turn
 from orchestration.settings import Settings, load_settings
 from orchestration.store.records import COMPLETED, WITH_FAILURES
 
@@ -31,6 +31,9 @@ class Service:
 
     def run_turn(self, now: datetime | str | int) -> Json:
         """Run a turn in this process; see `orchestration.service.turn.run_turn`."""
+        # Only now: it brings all that fits models, which those who only ask can do without.
+        from orchestration.service.turn import run_turn
+
         return run_turn(self.settings, now)
 
     def list_turns(self, limit: int | None = None) -> list[Json]:
@@ -73,11 +76,21 @@ class Service:
         Raises
         ------
         SyncRefused
-            A champion's bundle is refused; the one before keeps serving.
+            A champion's bundle is refused; the one before keeps serving, and the other slots have
+            followed all the same.
         """
         s = self.settings
-        slots = [Slot(scope_of(s.symbols), kind, s.timeframe) for kind in KINDS]
-        return {slot.key: sync(slot, tracking_of(s), registry_of(s)) for slot in slots}
+        found: dict[str, Synced] = {}
+        refused: list[SyncRefused] = []
+        for kind in KINDS:
+            slot = Slot(scope_of(s.symbols), kind, s.timeframe)
+            try:
+                found[slot.key] = sync(slot, tracking_of(s), registry_of(s))
+            except SyncRefused as error:
+                refused.append(error)
+        if refused:
+            raise SyncRefused("; ".join(map(str, refused))) from refused[0]
+        return found
 
 
 def get_service(settings: Settings | None = None, **overrides: Any) -> Service:

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from models.common.slot import Slot
+from models.common.slot import KINDS, Slot
 from orchestration.lifecycle.errors import SyncRefused
+from orchestration.service import facade
 from orchestration.service.errors import NoTurn
 from orchestration.service.facade import get_service
 from orchestration.service.resources import registry_of, tracking_of
@@ -25,7 +26,7 @@ def test_before_any_turn_the_service_says_what_to_do(new_settings: Callable[...,
 
 
 def test_the_service_answers_from_the_last_completed_turn(
-    new_settings: Callable[..., Settings],
+    new_settings: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = new_settings()
     service = get_service(settings)
@@ -62,6 +63,13 @@ def test_the_service_answers_from_the_last_completed_turn(
     ):
         graph.write_bytes(b"not a graph")
     tracking.set_alias(slot, "champion", champion)
+    # The slots after it follow all the same.
+    asked = []
+    follow = facade.sync
+    monkeypatch.setattr(
+        facade, "sync", lambda s, *rest: (asked.append(s.kind), follow(s, *rest))[1]
+    )
     with pytest.raises(SyncRefused, match="and MLflow's copy"):
         service.sync()
+    assert asked == list(KINDS)
     assert registry_of(settings).linked(slot) == challenger

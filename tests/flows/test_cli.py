@@ -108,7 +108,7 @@ def test_a_home_without_turns_says_what_to_do(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert call(monkeypatch, "leaderboard", "--home", str(tmp_path)) == 1
-    assert "`tidewheel cycle` makes one" in capsys.readouterr().err
+    assert "run one: tidewheel cycle" in capsys.readouterr().err
 
 
 def test_past_turns_and_their_leaderboard(
@@ -119,10 +119,14 @@ def test_past_turns_and_their_leaderboard(
         turn_id = f"2025-05-28T{hour}Z_majors_1m"
         store.begin_turn(turn_id, {})
         store.finish_turn(turn_id, "completed", summary(turn_id=turn_id))
+    store.begin_turn("2025-05-28T1300Z_majors_1m", {})
+    store.finish_turn("2025-05-28T1300Z_majors_1m", "failed", summary(turn_id="nothing decided"))
     store.begin_turn("2025-05-29T0000Z_majors_1m", {})
     assert call(monkeypatch, "turns", "--home", str(tmp_path), "--json") == 0
     found = json.loads(capsys.readouterr().out)
-    assert [turn["status"] for turn in found] == ["running", "completed", "completed"]
+    assert [turn["status"] for turn in found] == [
+        "running", "failed", "completed", "completed",
+    ]  # fmt: skip
     assert call(monkeypatch, "leaderboard", "--home", str(tmp_path)) == 0
     assert "2025-05-28T1200Z_majors_1m" in capsys.readouterr().out
 
