@@ -113,10 +113,14 @@ def _counts(y: ArrayLike, p: ArrayLike, threshold: float) -> tuple[int, int, int
 
 
 def accuracy(y: ArrayLike, p: ArrayLike, threshold: float = 0.5) -> float:
-    """Return the share of rows where ``p > threshold`` agrees with `y`; NaN without rows."""
-    tp, fp, fn, tn = _counts(y, p, threshold)
-    n = tp + fp + fn + tn
-    return (tp + tn) / n if n else float("nan")
+    """Return the share of rows where ``p > threshold`` agrees with `y`; NaN without rows.
+
+    A forecast on the threshold takes no side and counts half: a coin, or a price that is said to
+    stay, is not right as often as the market falls.
+    """
+    y, p = _f8(y), _f8(p)
+    right = np.where(p == threshold, 0.5, (p > threshold) == (y > 0.5))
+    return float(right.mean()) if len(right) else float("nan")
 
 
 def precision(y: ArrayLike, p: ArrayLike, threshold: float = 0.5) -> float:

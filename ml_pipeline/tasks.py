@@ -93,7 +93,9 @@ class Task:
             return {}
         excursion = train.labels[self.target[0]]
         known = excursion[np.isfinite(excursion)]
-        return {EVENT_THRESHOLD: float(np.quantile(known, 1 - EVENT_SHARE))}
+        # Without a known move there is no event, and the fit says how many labels it has.
+        level = np.quantile(known, 1 - EVENT_SHARE) if len(known) else np.inf
+        return {EVENT_THRESHOLD: float(level)}
 
     def y(self, panel: Panel, head: Mapping[str, Any]) -> Floats:
         """Return targets [n, K] in the unit of the margin; NaN where unknown.

@@ -84,7 +84,7 @@ class ValidationPipeline:
             * the kind's figures, see `ml_pipeline.scoring.metrics`: accuracy, precision, recall,
               f1, and rmse, mae, r2 for price and volatility;
             * ``skill`` over the baseline fitted on the same rows, its 95 % interval ``lower`` …
-              ``upper``, ``z``, ``effective_n``, ``baseline_loss``, ``beats_baseline``;
+              ``upper``, ``z``, ``times``, ``effective_n``, ``base_loss``, ``beats_baseline``;
             * ``baseline``: whether the model itself is a baseline.
 
         Raises
@@ -173,6 +173,7 @@ class ValidationPipeline:
         features: Sequence[str] | None = None,
     ) -> Panel:
         task, timeframe = TASKS[model.kind], str(model.info["timeframe"])
+        self._check_market(model)
         end = self.history.now_ms(timeframe)
         seen = _trained_through_ms(model)
         start = max(end - int(days_back * DAY_MS), seen)
@@ -187,6 +188,15 @@ class ValidationPipeline:
             f"{model.info['version_name']} was fitted; ask again later, or for more days than "
             f"{days_back:g}"
         )
+
+    def _check_market(self, model: Judged) -> None:
+        source = self.history.source
+        if bool(model.info["simulated"]) != source.simulated:
+            raise ValidationError(
+                f"{model.info['version_name']} was trained on {model.info['source']}, these "
+                f"candles come from {source.name}: a simulated market says nothing about a real "
+                "one; make the pipeline with ValidationPipeline(source=…)"
+            )
 
     def _figures(
         self, model: Judged, panel: Panel, raw: Floats, baseline: Fitted
@@ -203,12 +213,7 @@ class ValidationPipeline:
         )
         return {
             **_whole(metrics(task, head, raw, panel)),
-            "skill": verdict.skill,
-            "lower": verdict.lower,
-            "upper": verdict.upper,
-            "z": verdict.z,
-            "effective_n": verdict.effective_n,
-            "baseline_loss": verdict.base_loss,
+            **verdict.as_dict(),
             "beats_baseline": verdict.lower > 0,
             "baseline": bool(model.info["baseline"]),
             "symbols": list(panel.symbols),

@@ -27,8 +27,10 @@ def test_losses_equal_sklearn(rows: tuple[np.ndarray, np.ndarray]) -> None:
 def test_figures_equal_sklearn(rows: tuple[np.ndarray, np.ndarray], threshold: float) -> None:
     y, p = rows
     said = p > threshold
+    sided = p != threshold
+    accuracy = losses.accuracy(y[sided], p[sided], threshold)
+    assert accuracy == pytest.approx(metrics.accuracy_score(y[sided], said[sided]), rel=1e-12)
     pairs = [
-        (losses.accuracy, metrics.accuracy_score),
         (losses.precision, metrics.precision_score),
         (losses.recall, metrics.recall_score),
         (losses.f1, metrics.f1_score),
@@ -37,6 +39,13 @@ def test_figures_equal_sklearn(rows: tuple[np.ndarray, np.ndarray], threshold: f
         assert ours(y, p, threshold) == pytest.approx(theirs(y, said), rel=1e-12)
     assert losses.auc(y, p) == pytest.approx(metrics.roc_auc_score(y, p), rel=1e-12)
     assert losses.r2_oos(y, p, y.mean()) == pytest.approx(metrics.r2_score(y, p), rel=1e-12)
+
+
+def test_a_forecast_that_takes_no_side_is_right_half_the_time() -> None:
+    falling = [0, 0, 0, 1]
+    assert losses.accuracy(falling, [0.5] * 4) == 0.5
+    assert losses.accuracy(falling, [0.0] * 4, threshold=0.0) == 0.5
+    assert losses.accuracy(falling, [0.4, 0.5, 0.6, 0.6]) == 2.5 / 4
 
 
 def test_a_coin_costs_ln_two_and_certainty_is_bounded() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import concurrent.futures
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -155,6 +156,26 @@ def test_nothing_unseen_is_an_error_that_says_so(trained: Trained) -> None:
     early = ValidationPipeline(source=SOURCE, home=home, end=model.info["trained_through"])
     with pytest.raises(ValidationError, match="no risk outcome is known after 2025-05-2"):
         early.backtest_model(model, ["BTC-USDT"])
+
+
+def test_a_card_tells_the_verdict_with_the_figures(trained: Trained) -> None:
+    home, _, models = trained
+    model = load_model("risk_scorer_001", home=home)
+    assert {"base_loss", "times", "effective_n"} <= set(
+        validator(home).backtest_model(models["risk_scorer_001"], ["BTC-USDT"])
+    )
+    card = (
+        home / "models" / "majors" / "risk" / model.info["version_name"] / "README.md"
+    ).read_text()
+    assert "## Verdict" in card
+
+
+def test_a_real_model_is_not_judged_on_the_simulated_market(trained: Trained) -> None:
+    home, _, models = trained
+    model = models["risk_scorer_001"]
+    real = replace(model, origin=replace(model.origin, source="binance", simulated=False))
+    with pytest.raises(ValidationError, match="trained on binance, these candles come from sim"):
+        validator(home).backtest_model(real, ["BTC-USDT"])
 
 
 def test_an_ensemble_is_judged_beside_its_members(trained: Trained) -> None:

@@ -60,3 +60,10 @@ def test_too_few_labels_are_refused_with_their_number() -> None:
     panel.labels["price"][100:] = np.nan
     with pytest.raises(FitError, match=r"price: \d+ known labels in the \w+ slice, 36 needed"):
         fit(RECIPES["price"][0], panel, split_of(panel, "price"), 0)
+
+
+def test_risk_without_a_whole_hour_is_refused_as_too_few_labels() -> None:
+    panel = planted_panel(0.0, 1)
+    panel.labels["risk_excursion"][:] = np.nan
+    with pytest.raises(FitError, match="risk: 0 known labels in the training slice"):
+        fit_baseline("risk", panel, split_of(panel, "risk"))
