@@ -23,13 +23,18 @@ from flows.environment import quiet, use_home
 from flows.errors import AlreadyUp, ChildFailed, DeployFailed
 from flows.servers import Server, prefect_server
 from flows.ui import experiment_address, mlflow_server
+from orchestration.lifecycle.errors import LifecycleError
+from orchestration.service.facade import get_service
 from orchestration.settings import CONFIG_VARIABLE, DEFAULT_CONFIG, Settings
+from orchestration.store.errors import RecordError
+from orchestration.tracking.errors import TrackingError
 
 ROOT = Path(__file__).parents[1]
 POOL = "local"
 _RESTARTS = 5  # within
 _WINDOW = 600.0  # seconds
 _PATROL = 15.0  # seconds between two searches for dead runs
+_FOLLOW = 5.0  # seconds between two looks at MLflow's aliases
 
 Say = Callable[[str], None]
 
@@ -108,6 +113,7 @@ class _House:
         self.settings = settings
         self.say = say
         self.restarts = Restarts()
+        self._refused = ""
         self.prefect = prefect_server(settings)
         stack.callback(lambda: self.prefect.stop())
         stack.callback(self._mark_dead_runs)
@@ -123,12 +129,26 @@ class _House:
     def run(self, stop: threading.Event, ready: Callable[[Addresses], None]) -> None:
         """Watch over the children until `stop` is set."""
         ready(Addresses(self.prefect.url, experiment_address(self.settings)))
-        patrol = monotonic() + _PATROL
+        patrol = follow = monotonic()
         while not stop.wait(1.0):
             self._revive()
-            if monotonic() > patrol:
+            if monotonic() > patrol + _PATROL:
                 self._mark_dead_runs()
-                patrol = monotonic() + _PATROL
+                patrol = monotonic()
+            if monotonic() > follow + _FOLLOW:
+                self._follow_aliases()
+                follow = monotonic()
+
+    def _follow_aliases(self) -> None:
+        """Let the bundles that run follow the aliases that a person moved in the MLflow UI."""
+        try:
+            for sentence in get_service(self.settings).follow():
+                self.say(sentence)
+            self._refused = ""
+        except (LifecycleError, TrackingError, RecordError) as error:
+            if str(error) != self._refused:  # once, not every five seconds
+                self.say(f"the models folder could not follow MLflow: {error}")
+            self._refused = str(error)
 
     def _revive(self) -> None:
         if not self.prefect.alive:

@@ -70,6 +70,33 @@ class Service:
         wanted = [m for m in models if kind is None or m.slot_key.split("/")[1] == kind]
         return [model.as_dict() for model in wanted]
 
+    def follow(self) -> list[str]:
+        """Let the folder follow aliases that somebody moved; cheap enough for a short poll.
+
+        Every slot of the home that has a champion is looked at, whatever its scope.
+
+        Returns
+        -------
+        list of str
+            A sentence for each slot that moved.
+
+        Raises
+        ------
+        SyncRefused
+            A bundle is refused; the one before keeps serving.
+        TrackingError
+            MLflow cannot be asked.
+        """
+        tracking, registry = tracking_of(self.settings), registry_of(self.settings)
+        champions = store_of(self.settings).list_models(status="champion")
+        said = []
+        for slot in sorted({Slot.parse(model.slot_key) for model in champions}):
+            before, now = registry.linked(slot), tracking.champion(slot)
+            if now not in (None, before):
+                sync(slot, tracking, registry)
+                said.append(f"{slot} is served by {now} instead of {before}: its alias was moved")
+        return said
+
     def sync(self) -> dict[str, Synced]:
         """Make the registry folder follow MLflow's aliases, for every kind of the settings' scope.
 

@@ -73,3 +73,18 @@ def test_the_service_answers_from_the_last_completed_turn(
         service.sync()
     assert asked == list(KINDS)
     assert registry_of(settings).linked(slot) == challenger
+
+
+def test_an_alias_moved_by_hand_is_followed_in_every_scope(
+    new_settings: Callable[..., Settings],
+) -> None:
+    settings = new_settings(symbols="BTC-USDT")
+    (row,) = get_service(settings).run_turn(NOW)["slots"]
+    slot = Slot.parse(row["slot"])
+    desk = get_service(new_settings(symbols="ETH-USDT", home=settings.home))  # another scope's
+    assert desk.follow() == []
+    tracking_of(settings).set_alias(slot, "champion", row["challenger"])
+    (said,) = desk.follow()
+    assert row["challenger"] in said
+    assert registry_of(settings).linked(slot) == row["challenger"]
+    assert desk.follow() == []
