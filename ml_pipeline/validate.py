@@ -267,9 +267,7 @@ def _raw(model: Judged, panel: Panel) -> Floats:
 
 
 def _blended(ensemble: EnsemblePredictor, raws: Mapping[str, Floats]) -> Floats:
-    weights = dict(zip(ensemble.info["models"], ensemble.info["weights"], strict=True))
-    present = np.array([weights[member] for member in raws])
-    shares = present if ensemble.info["method"] == "stacking" else present / present.sum()
+    shares = ensemble.shares(ensemble.kind, list(raws))
     return blend_raw(ensemble.kind, ensemble.info["method"], np.stack(list(raws.values())), shares)
 
 

@@ -162,7 +162,7 @@ class EnsemblePredictor(BaseModel):
     def _blend(self, kind: str, names: list[str], rows: Any, close: Any) -> Answer:
         bundles = [self._members[name].bundle for name in names]
         raws = np.stack([b.runner.forecast(matrix_for(b, rows, ordered=False)) for b in bundles])
-        weights = self._shares(kind, names)
+        weights = self.shares(kind, names)
         raw = blend_raw(kind, self._method, raws, weights)
         head = blend_heads([bundle.head for bundle in bundles], weights)
         answer = head.decode(raw, None if close is None else check_close(close, len(raw)))
@@ -170,7 +170,7 @@ class EnsemblePredictor(BaseModel):
             return _with(answer, votes=count_votes(kind, raws))
         return answer
 
-    def _shares(self, kind: str, names: list[str]) -> NDArray[np.float64]:
+    def shares(self, kind: str, names: list[str]) -> NDArray[np.float64]:
         """Return the weights of `names`, scaled up for members of the kind that are missing."""
         weights = np.array([self._weights[self._names.index(name)] for name in names])
         if not weights.sum():

@@ -190,6 +190,16 @@ def test_an_ensemble_is_judged_beside_its_members(trained: Trained) -> None:
         validator(home).backtest_ensemble("risk_scorer_001", ["BTC-USDT"])
 
 
+def test_an_ensemble_is_judged_as_it_answers_without_a_member(trained: Trained) -> None:
+    home, pipeline, models = trained
+    pipeline.save_model("risk_scorer_003", models["risk_scorer_001"])
+    members = ["risk_scorer_001", "risk_scorer_003", "risk_scorer_gone"]
+    ensemble = EnsemblePredictor(members, [0.5, 0.25, 0.25], "stacking", home=home)
+    ensemble.save_config("ensemble_002")
+    results = validator(home).backtest_ensemble("ensemble_002", ["BTC-USDT"])
+    assert results["skill"] == pytest.approx(results["members"]["risk_scorer_001"], abs=1e-6)
+
+
 class Ledger:
     """What the store would answer: two symbols, the later rows not resolved."""
 
