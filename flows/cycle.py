@@ -29,7 +29,6 @@ Json = dict[str, Any]
 @task(
     task_run_name="fetch {symbol}",
     cache_policy=NO_CACHE,
-    retries=2,
     retry_delay_seconds=[5, 20],
     retry_jitter_factor=0.5,
     retry_condition_fn=worth_another_try,
@@ -137,7 +136,8 @@ def turn_of(settings: Settings, now: datetime) -> State[Json]:
     if begun.idle:
         return nothing_to_do(begun.sentence, begun.summary)
     turn = Turn(begun, settings)
-    for _ in turn.collect(fetch, turn.spread(fetch, settings.symbols)):
+    patient = fetch.with_options(retries=settings.fetch_retries)
+    for _ in turn.collect(patient, turn.spread(patient, settings.symbols)):
         pass
     turn.must(dataset)
     fits = turn.spread(fit, [kind for kind in steps.LONGEST_FIRST if kind in settings.kinds])

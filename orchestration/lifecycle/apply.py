@@ -27,7 +27,7 @@ def apply(
 ) -> Synced:
     """Put a decision into effect.
 
-    The champion's bundle is verified before anything moves. Then the alias in MLflow moves, which
+    Both bundles are verified before anything moves. Then the alias in MLflow moves, which
     is the promotion; statuses and links follow. Killed in between and repeated with the same
     decision, it reaches the same end.
 
@@ -41,7 +41,7 @@ def apply(
     ChampionMoved
         Someone moved the alias since the decision was made; theirs stays.
     SyncRefused
-        The new champion's bundle is refused; nothing was moved.
+        The bundle of the new champion or challenger is refused; nothing was moved.
     """
     current = tracking.champion(slot)
     if current not in (decision.before, decision.champion):
@@ -49,7 +49,8 @@ def apply(
             f"{slot}: the alias champion was moved to {current} while the turn ran; it stays there "
             f"and {decision.champion} was not promoted"
         )
-    sound_bundle(slot, decision.champion, tracking, registry)
+    for version in filter(None, (decision.champion, decision.challenger)):
+        sound_bundle(slot, version, tracking, registry)
     tracking.set_alias(slot, CHAMPION, decision.champion)
     tracking.set_alias(slot, CHALLENGER, decision.challenger)
     for version, status in decision.statuses.items():

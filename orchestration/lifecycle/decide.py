@@ -17,8 +17,6 @@ from orchestration.lifecycle.gates import (
 from orchestration.ranker import best_first
 from orchestration.settings import Gates
 
-ACTIONS = ("install", "promote", "refresh", "keep", "hold", "rollback")
-
 
 @dataclass(frozen=True)
 class Decision:

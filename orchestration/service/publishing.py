@@ -104,9 +104,8 @@ def _draw(
         if not fit.baseline:
             path = folder / f"{fits.kind}-{fit.recipe}-importance.png"
             importance = load_fitted(fit.folder).importance
-            pictures.append(
-                importance_picture(path, importance, f"{arena.slot.key} · {fit.version}")
-            )
+            name = f"{arena.slot.key} · {fit.version} · {market}".removesuffix(", ")
+            pictures.append(importance_picture(path, importance, name.removesuffix(" · ")))
         drawn[fit.version] = pictures
     return drawn
 
