@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -86,14 +87,15 @@ class History:
     ) -> Panel:
         """Return features and labels of the bars that open in ``[start_ms, end_ms)``.
 
-        Earlier bars are read on top, as many as the features need to have settled.
+        Earlier bars are read on top, as many as the features need to have settled; where there are
+        none, the rows until then are left out, as live rows have theirs behind them.
         """
         timeframe = parse_timeframe(timeframe)
-        program = FeatureProgram(tuple(columns))
+        program = FeatureProgram(tuple(columns), timeframe)
         warm_ms = max(program.lookback, program.settle) * timeframe_ms(timeframe)
         candles = {
             symbol: self.candles(symbol, timeframe, start_ms - warm_ms, end_ms)
             for symbol in parse_symbols(symbols)
         }
-        panel = build_panel(candles, timeframe, columns, program.run)
+        panel = build_panel(candles, timeframe, columns, partial(program.run, settled=True))
         return panel.rows(panel.ts >= start_ms)

@@ -124,7 +124,9 @@ def make_panel(turn: TurnRef, symbols: tuple[str, ...]) -> Dataset:
     candles = read_candles(turn, symbols, warm_ms)
 
     def features(frame: pd.DataFrame) -> NDArray[np.float32]:
-        return np.asarray(program.run(frame), dtype=np.float32)
+        # Where history is short, rows before the features have settled are left out: live rows,
+        # which always have their warm-up behind them, would be other numbers.
+        return np.asarray(program.run(frame, settled=True), dtype=np.float32)
 
     whole = build_panel(candles, turn.settings.timeframe, names, features)
     first = start_ms(turn)

@@ -8,10 +8,14 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
-from market.timeframes import DAY_MS
+from features.program import FeatureProgram
+from market.candles import open_ms
+from market.source import open_source
+from market.timeframes import DAY_MS, utc
 from ml_pipeline.panel import Panel
-from orchestration.service.data import split_of
+from orchestration.service.data import make_panel, split_of
 from orchestration.service.refs import TurnRef
+from orchestration.service.resources import candles_of
 from orchestration.settings import Settings
 
 AT = datetime(2025, 5, 28, tzinfo=UTC)
@@ -46,3 +50,19 @@ def test_few_days_shrink_all_slices(new_settings: Callable[..., Settings]) -> No
     split = split_of(turn, panel_of(turn), "direction")
     assert 0.45 < split.shrunk < 0.5
     assert split.train.days == pytest.approx(3.5, abs=0.1)
+
+
+def test_rows_that_have_not_settled_are_left_out(new_settings: Callable[..., Settings]) -> None:
+    """A history that begins with the window has no warm-up; live rows always do."""
+    settings = new_settings(days=5, symbols="BTC-USDT")
+    turn = TurnRef("t", AT, "BTC-USDT", settings)
+    source = open_source(settings.source)
+    begin = utc(turn.at_ms - 5 * DAY_MS)
+    short = source.fetch("BTC-USDT", "1m", begin, AT)
+    candles_of(settings).append("BTC-USDT", "1m", short)
+    panel = Panel.load(make_panel(turn, ("BTC-USDT",)).folder)
+    whole = source.fetch("BTC-USDT", "1m", utc(turn.at_ms - 9 * DAY_MS), AT)
+    program = FeatureProgram(panel.names, "1m")
+    live = program.run(whole)[np.isin(open_ms(whole), panel.ts)]
+    assert 0 < len(panel) < len(short)
+    np.testing.assert_allclose(panel.X, live, rtol=1e-5, atol=1e-6)
