@@ -37,7 +37,7 @@ def board(summary: Mapping[str, Any]) -> Table:
     market = "SIMULATED market" if summary["simulated"] else summary["source_name"]
     table = _table(
         f"{summary['turn_id']} · {market}",
-        "skill: share of the baseline's loss that is saved; at least: its lower 95 % bound",
+        "skill: part of the baseline's loss that is saved; at least: 95 % lower bound",
     )
     for name, justify in _COLUMNS.items():
         table.add_column(name, justify=justify, no_wrap=True)

@@ -92,9 +92,10 @@ class Service:
         said = []
         for slot in sorted({Slot.parse(model.slot_key) for model in champions}):
             before, now = registry.linked(slot), tracking.champion(slot)
-            if now not in (None, before):
+            # A slot that serves nothing yet is in its first turn, which sets the link itself.
+            if before is not None and now not in (None, before):
                 sync(slot, tracking, registry)
-                said.append(f"{slot} is served by {now} instead of {before}: its alias was moved")
+                said.append(f"{slot}: {now} serves now, no longer {before}, as its alias says")
         return said
 
     def sync(self) -> dict[str, Synced]:
