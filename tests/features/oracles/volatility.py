@@ -1,0 +1,11 @@
+"""Oracles of the group volatility."""
+
+from __future__ import annotations
+
+from tests.features.oracles.common import Exempt, Table
+
+TALIB: Table = {}
+CLASSIC: Table = {}
+PLAIN: Table = {}
+EXCEPTIONS: dict[tuple[str, str], Exempt] = {}
+RARE: dict[str, str] = {}
