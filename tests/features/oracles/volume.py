@@ -34,7 +34,7 @@ PLAIN: Table = {
         m.C * m.V - last(m.C * m.V, 60).mean(axis=1), deviation(m.C * m.V, 60)
     ),
     "cmf_20": lambda m: ratio(last(_flow(m), 20).sum(axis=1), last(m.V, 20).sum(axis=1)),
-    "adosc_norm": lambda m: (ema(_flow(m), 3) - ema(_flow(m), 10)) / last(m.V, 20).mean(axis=1),
+    "adosc_norm": lambda m: ratio(ema(_flow(m), 3) - ema(_flow(m), 10), last(m.V, 20).mean(axis=1)),
     "vwap": lambda m: _by_day(m, m.typical * m.v) / _by_day(m, m.v),
     "close_to_vwap_20": lambda m: (
         m.C / ratio(last(m.typical * m.V, 20).sum(axis=1), last(m.V, 20).sum(axis=1), m.typical) - 1
