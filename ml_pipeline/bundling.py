@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import version as installed
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from features.program import FeatureProgram
+from features.twins import raw_names, refusal, with_units
 from market.timeframes import utc
 from ml_pipeline.fit import Fitted
 from ml_pipeline.model_card import model_card
@@ -19,6 +20,7 @@ from ml_pipeline.recipes import BASELINE, RECIPES, Recipe
 from ml_pipeline.splits import TurnSplit
 from ml_pipeline.tasks import TASKS
 from models.common.bundle import write_bundle
+from models.common.errors import SchemaError
 from models.common.schema import FeatureSchema
 from models.common.slot import SEED_NAMES, Slot
 
@@ -48,6 +50,9 @@ class Origin:
         Of the fit.
     training_seconds
         Wall time of the fit.
+    exchanged
+        Columns in price or volume units that it was asked to learn from, and by each the
+        scale-free twin that it learnt from instead.
     """
 
     slot: Slot
@@ -59,12 +64,22 @@ class Origin:
     data_hash: str
     seed: int = 0
     training_seconds: float = 0.0
+    exchanged: Mapping[str, str] = field(default_factory=dict)
 
 
 def schema_of(columns: tuple[str, ...]) -> FeatureSchema:
-    """Return the schema of catalogue features `columns`."""
+    """Return the schema of catalogue features `columns`.
+
+    Raises
+    ------
+    SchemaError
+        For columns in price or volume units, by name, with their scale-free twins.
+    """
+    refused = with_units(columns)
+    if refused:
+        raise SchemaError(refusal(refused))
     program = FeatureProgram(columns)
-    return FeatureSchema(columns, hashes=dict(program.hashes), units=dict(program.units))
+    return FeatureSchema(columns, program.hashes, program.units, twins=raw_names(columns))
 
 
 def trained_through_ms(fitted: Fitted, split: TurnSplit) -> int:
@@ -99,6 +114,7 @@ def metadata(
             "data_points": fitted.facts["training_rows"],
             "train_ratio": round(split.train.days / total, 4),
             "validation_ratio": round(1 - split.train.days / total, 4),
+            **({"exchanged": dict(origin.exchanged)} if origin.exchanged else {}),
         },
         "performance": {},
         "live_performance": {},

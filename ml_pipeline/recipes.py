@@ -10,7 +10,9 @@ from types import MappingProxyType
 from typing import Any
 
 from features.catalogue import FEATURES
+from features.errors import FeatureError
 from features.model_set import MODEL_SET
+from features.twins import refusal, with_units
 from ml_pipeline.errors import RecipeError
 from ml_pipeline.tasks import TASKS
 
@@ -73,6 +75,12 @@ class Recipe:
         Columns the learner sees; the baseline reads its own.
     train_days
         Length of the training window.
+
+    Raises
+    ------
+    RecipeError
+        For features that nobody defined, or in price or volume units: those by name, with their
+        scale-free twins.
     """
 
     kind: str
@@ -82,6 +90,14 @@ class Recipe:
     hyperparams: Mapping[str, Any] = field(default_factory=dict)
     features: tuple[str, ...] = NO_CALENDAR
     train_days: float = 7.0
+
+    def __post_init__(self) -> None:
+        try:
+            refused = with_units(self.features)
+        except FeatureError as error:
+            raise RecipeError(f"recipe {self.name}: {error}") from error
+        if refused:
+            raise RecipeError(f"recipe {self.name}: {refusal(refused)}")
 
     def columns(self, timeframe: str) -> tuple[str, ...]:
         """Return all columns of the model's input: the features, then what the baseline reads."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -10,11 +11,9 @@ from typing import Any
 
 import pandas as pd
 
-from features.catalogue import FEATURES
-from features.catalogue.feature import find
 from features.errors import FeatureError
 from features.model_set import MODEL_SET
-from features.program import FeatureProgram
+from features.twins import Exchange, exchange, refusal, with_units
 from market.source import CandleSource
 from market.timeframes import Instant, parse_timeframe, timeframe_ms
 from ml_pipeline import bundling
@@ -26,10 +25,10 @@ from ml_pipeline.trained import TrainedModel
 from ml_pipeline.training import train_on
 from ml_pipeline.validate import ValidationPipeline
 from models.common.registry import models_folder
-from models.common.schema import SCALE_FREE
 from models.common.slot import SEED_NAMES, check_word
 
 _DEFAULT_TIMEFRAME = "1m"
+_log = logging.getLogger(__name__)
 
 
 class TrainingPipeline:
@@ -81,9 +80,9 @@ class TrainingPipeline:
         training_data
             Features by symbol, as `FeatureManager.get_features` gives them. They say what to train
             on: symbols, timeframe, columns, how many bars, and up to when. Columns in price or
-            volume units are replaced by their scale-free twins or left out, because a model
-            learns levels from them that do not come again. The candles themselves, which labels
-            and baselines need, are read from the same source.
+            volume units are exchanged for their scale-free twins, because a model learns levels
+            from them that do not come again; the log says so, and the metadata keep it. The
+            candles themselves, which labels and baselines need, are read from the same source.
         model_type, config, name
             The same three without a definition, as the seeds' retraining calls it.
 
@@ -99,18 +98,23 @@ class TrainingPipeline:
         frames = _frames(training_data)
         timeframe = _timeframe(frames, self.history.source.name)
         recipe = RECIPES[kind][0].with_hyperparams(definition.get("config", config) or {})
-        recipe = replace(recipe, features=_learnt(frames, kind, timeframe) or recipe.features)
+        usable = _exchange(frames)
+        learnt = _learnt(usable.columns, kind, timeframe)
+        recipe = replace(recipe, features=learnt or recipe.features)
+        own_name = str(definition.get("name", name or f"{SEED_NAMES[kind]}_001"))
+        _tell(own_name, usable)
         ends = max(frame.index[-1] for frame in frames.values())
         history = replace(self.history, end=ends + pd.Timedelta(timeframe_ms(timeframe), unit="ms"))
-        return train_on(
+        model = train_on(
             history,
             recipe,
             list(frames),
             timeframe,
             train_bars=max(len(frame) for frame in frames.values()),
-            name=str(definition.get("name", name or f"{SEED_NAMES[kind]}_001")),
+            name=own_name,
             seed=self.seed,
         )
+        return replace(model, origin=replace(model.origin, exchanged=usable.exchanged))
 
     def save_model(self, name: str, model: TrainedModel) -> Path:
         """Write `model` as version `name` of its slot and return the bundle's folder.
@@ -135,44 +139,46 @@ class TrainingPipeline:
             return bundling.write(folder, model.fitted, about, model.panel, figures)
 
 
-def usable_columns(names: Sequence[str]) -> tuple[str, ...]:
+def usable_columns(names: Sequence[str]) -> Exchange:
     """Return what a model may learn from among `names`: scale-free catalogue features.
 
-    A column in price or volume units is exchanged for its scale-free twin where the catalogue has
-    one (``sma_20`` → ``close_to_sma_20``, ``atr_14`` → ``natr_14``) and left out where it has not.
+    A column in price or volume units is exchanged for the scale-free twin that the catalogue names
+    (``sma_20`` → ``close_to_sma_20``, ``atr_14`` → ``natr_14``).
 
     Raises
     ------
     RecipeError
-        For a name that is in no catalogue.
+        For a name that is in no catalogue, or one in price or volume units without a twin.
     """
-    usable: list[str] = []
-    for name in names:
-        try:
-            find(name, FEATURES)
-        except FeatureError as error:
-            raise RecipeError(f"cannot train on column {name!r}: {error}") from error
-        usable += [twin for twin in _twins(name) if _is_scale_free(twin)][:1]
-    return tuple(dict.fromkeys(usable))
+    try:
+        usable = exchange(names)
+        without = with_units(usable.columns)
+    except FeatureError as error:
+        raise RecipeError(f"cannot train on these columns: {error}") from error
+    if without:
+        raise RecipeError(refusal(without))
+    return usable
 
 
-def _twins(name: str) -> tuple[str, ...]:
-    """Return `name` and what its scale-free twin may be called in the catalogue."""
-    suffixed = (f"{name}_pct", f"{name}_norm", f"{name}_atr")
-    return (name, *suffixed, f"n{name}", f"close_to_{name}", name.replace("_sma_", "_ratio_"))
+def _exchange(frames: Mapping[str, pd.DataFrame]) -> Exchange:
+    columns = dict.fromkeys(str(name) for frame in frames.values() for name in frame.columns)
+    return usable_columns(list(columns))
 
 
-def _is_scale_free(name: str) -> bool:
-    if name not in FEATURES:
-        return False
-    return FeatureProgram((name,)).units[name] in SCALE_FREE
+def _tell(model: str, usable: Exchange) -> None:
+    if usable.exchanged:
+        _log.warning(
+            "%s: columns in price or volume units are exchanged for their scale-free twins, "
+            "because a model learns levels from them that do not come again: %s",
+            model,
+            ", ".join(f"{raw} → {twin}" for raw, twin in usable.exchanged.items()),
+        )
 
 
-def _learnt(frames: Mapping[str, pd.DataFrame], kind: str, timeframe: str) -> tuple[str, ...]:
+def _learnt(columns: Sequence[str], kind: str, timeframe: str) -> tuple[str, ...]:
     """Return what the learner should see: a model's own columns hold its baseline's as well."""
     naive = set(TASKS[kind].columns(timeframe)) - set(MODEL_SET)
-    columns = dict.fromkeys(str(name) for frame in frames.values() for name in frame.columns)
-    return tuple(name for name in usable_columns(list(columns)) if name not in naive)
+    return tuple(name for name in columns if name not in naive)
 
 
 def _frames(training_data: Mapping[str, pd.DataFrame] | None) -> dict[str, pd.DataFrame]:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from features.twins import raw_names
 from market.timeframes import instant_ms
 from ml_pipeline.bundling import Origin, metadata
 from ml_pipeline.fit import Fitted
@@ -73,12 +74,19 @@ class TrainedModel(BaseModel):
 
     def raw(self, features: Any) -> NDArray[np.float32]:
         """Return the graph's raw output [N, K] for the rows of `features`."""
-        return self._runner.run(to_matrix(features, self.fitted.columns))
+        return self._runner.run(self._matrix(features))
 
     def predict(self, features: Any, *, close: Any = None) -> Answer:
         """Return the answers to the rows of `features`; see `BaseModel.predict`."""
-        matrix = to_matrix(features, self.fitted.columns)
+        matrix = self._matrix(features)
         return self._runner.answer(matrix, close_in(features) if close is None else close)
+
+    def _matrix(self, features: Any) -> NDArray[np.float32]:
+        return to_matrix(features, self.fitted.columns, twins=self._twins)
+
+    @cached_property
+    def _twins(self) -> Mapping[str, str]:
+        return raw_names(self.fitted.columns)
 
     @cached_property
     def _runner(self) -> OnnxRunner:

@@ -9,7 +9,6 @@ from difflib import get_close_matches
 from features.errors import FeatureError, UnknownFeature
 from features.expression import Expr
 
-Family = Callable[[int], "Feature"]
 _LARGEST = 100_000  # bars: a window beyond two months of 1m is a slip of the pen
 
 
@@ -25,11 +24,50 @@ class Feature:
         One sentence for people.
     group : str
         Group of the catalogue.
+    twin : str
+        For a feature in price or volume units: the scale-free one that tells a model the same.
     """
 
     expression: Expr
     text: str
     group: str = ""
+    twin: str = ""
+
+
+@dataclass(frozen=True)
+class Family:
+    """Features that differ in a number of bars.
+
+    Parameters
+    ----------
+    pattern : str
+        Their names; ``{n}`` stands for the number, here and in what follows.
+    make : callable
+        From n to the expression.
+    text : str
+        The sentence.
+    group : str
+        Group of the catalogue.
+    twin : str
+        Names of their scale-free twins, if they need any.
+    listed : tuple of int
+        The n that appear in the catalogue.
+    """
+
+    pattern: str
+    make: Callable[[int], Expr]
+    text: str
+    group: str = ""
+    twin: str = ""
+    listed: tuple[int, ...] = ()
+
+    def name(self, n: int) -> str:
+        """Return the name of the feature over n bars."""
+        return self.pattern.format(n=n)
+
+    def feature(self, n: int) -> Feature:
+        """Return the feature over n bars."""
+        return Feature(self.make(n), self.text.format(n=n), self.group, self.twin.format(n=n))
 
 
 @dataclass
@@ -46,68 +84,92 @@ class Group:
     features : dict of str to Feature
         Listed features in their order.
     families : dict of str to Family
-        By the part of the name before the number.
+        By their pattern, such as ``sma_{n}``.
     """
 
     name: str
     features: dict[str, Feature] = field(default_factory=dict)
     families: dict[str, Family] = field(default_factory=dict)
 
-    def add(self, name: str, expression: Expr, text: str) -> Expr:
+    def add(self, name: str, expression: Expr, text: str, *, twin: str = "") -> Expr:
         """List a feature and return its expression, for use in others."""
-        if name in self.features:
-            raise FeatureError(f"{name} is listed twice in the group {self.name}; rename one")
-        self.features[name] = Feature(expression, text, self.name)
+        self._list(name, Feature(expression, text, self.name, twin))
         return expression
 
     def family(
-        self, prefix: str, listed: Iterable[int], make: Callable[[int], Expr], text: str
+        self,
+        name: str,
+        listed: Iterable[int],
+        make: Callable[[int], Expr],
+        text: str,
+        *,
+        twin: str = "",
     ) -> None:
-        """List ``<prefix>_<n>`` for each n given; others can be asked for by name.
+        """List ``<name>_<n>`` for each n given; others can be asked for by name.
 
         Parameters
         ----------
-        prefix : str
-            Name without the number of bars.
+        name : str
+            Name without the number of bars, or with ``{n}`` where the number stands.
         listed : iterable of int
             The n that appear in the catalogue.
         make : callable
             From n to the expression.
         text : str
             A sentence; ``{n}`` stands for the number.
+        twin : str
+            Name of the scale-free twin, for a family in price or volume units; ``{n}`` as above.
         """
+        pattern = name if "{n}" in name else f"{name}_{{n}}"
+        family = Family(pattern, make, text, self.name, twin, tuple(listed))
+        self.families[pattern] = family
+        for n in family.listed:
+            self._list(family.name(n), family.feature(n))
 
-        def feature(n: int) -> Feature:
-            return Feature(make(n), text.format(n=n), self.name)
-
-        self.families[prefix] = feature
-        for n in listed:
-            self.features[f"{prefix}_{n}"] = feature(n)
+    def _list(self, name: str, feature: Feature) -> None:
+        if name in self.features:
+            raise FeatureError(f"{name} is listed twice in the group {self.name}; rename one")
+        self.features[name] = feature
 
 
 class Catalogue(Mapping[str, Feature]):
-    """All groups as one mapping. Iterating gives listed names; lookup knows families as well."""
+    """All groups as one mapping. Iterating gives listed names; lookup knows families as well.
+
+    Parameters
+    ----------
+    groups : iterable of Group
+        In the order of the catalogue.
+    aliases : mapping of str to str
+        Other names of listed features.
+
+    Raises
+    ------
+    FeatureError
+        A name in two groups, or a twin that is not there or has a unit itself.
+    """
 
     def __init__(self, groups: Iterable[Group], aliases: Mapping[str, str]) -> None:
         self._features: dict[str, Feature] = {}
-        self._families: dict[str, Family] = {}
+        self.families: dict[str, Family] = {}
         for group in groups:
             twice = sorted(self._features.keys() & group.features.keys())
             if twice:
                 raise FeatureError(f"listed in two groups: {', '.join(twice)}; rename one")
             self._features.update(group.features)
-            self._families.update(group.families)
+            self.families.update(group.families)
         self.aliases = dict(aliases)
+        for name, feature in self._features.items():
+            self._check_twin(name, feature)
 
     def __getitem__(self, name: str) -> Feature:
         """Return a feature by name, alias or family."""
         name = self.aliases.get(name, name)
         if name in self._features:
             return self._features[name]
-        prefix, _, number = name.rpartition("_")
-        if prefix in self._families and number.isdecimal() and 0 < int(number) <= _LARGEST:
-            return self._families[prefix](int(number))
-        raise KeyError(name)
+        found = self._in_family(name)
+        if found is None:
+            raise KeyError(name)
+        return found
 
     def __iter__(self) -> Iterator[str]:
         """Iterate over the listed names, in the order of the catalogue."""
@@ -116,6 +178,23 @@ class Catalogue(Mapping[str, Feature]):
     def __len__(self) -> int:
         """Return how many names are listed."""
         return len(self._features)
+
+    def _in_family(self, name: str) -> Feature | None:
+        parts = name.split("_")
+        for i, number in enumerate(parts):
+            family = self.families.get("_".join([*parts[:i], "{n}", *parts[i + 1 :]]))
+            plain = number.isascii() and number.isdecimal() and not number.startswith("0")
+            if family is not None and plain and int(number) <= _LARGEST:
+                return family.feature(int(number))
+        return None
+
+    def _check_twin(self, name: str, feature: Feature) -> None:
+        twin = feature.twin
+        if twin and not (twin in self and self[twin].expression.unit.scale_free):
+            raise FeatureError(
+                f"{name} names {twin} as its scale-free twin, which is no scale-free feature of "
+                "the catalogue; list it, or name another"
+            )
 
 
 def find(name: str, features: Mapping[str, Feature]) -> Feature:

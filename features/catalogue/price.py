@@ -19,10 +19,10 @@ from features.language import change, deviation, lag, log, magnitude, ratio
 price = Group("price")
 add, family = price.add, price.family
 
-add("open", o, "Open of the bar")
-add("high", h, "High of the bar")
-add("low", l, "Low of the bar")
-add("close", c, "Close of the bar")
+add("open", o, "Open of the bar", twin="gap_pct")
+add("high", h, "High of the bar", twin="upper_wick_pct")
+add("low", l, "Low of the bar", twin="lower_wick_pct")
+add("close", c, "Close of the bar", twin="return_1")
 family(
     "return",
     (1, 2, 5, 10, 20, 60),
@@ -32,22 +32,35 @@ family(
 family(
     "log_return", (1, 5, 20), lambda n: log(c / lag(c, n)), "Log change of the close over {n} bars"
 )
-family("momentum", (5, 10, 20), lambda n: change(c, n), "Difference of the close to {n} bars ago")
-family("acceleration", (5,), lambda n: change(change(c, n), n), "Change of momentum over {n} bars")
-for n in (5, 10, 20):
-    add(
-        f"momentum_{n}_atr",
-        ratio(change(c, n), atr),
-        f"Momentum over {n} bars in average true ranges",
-    )
-add(
-    "acceleration_5_atr",
-    ratio(change(change(c, 5), 5), atr),
-    "Acceleration over 5 bars in average true ranges",
+family(
+    "momentum",
+    (5, 10, 20),
+    lambda n: change(c, n),
+    "Difference of the close to {n} bars ago",
+    twin="momentum_{n}_atr",
 )
-add("hl_range", spread, "High minus low")
+family(
+    "acceleration",
+    (5,),
+    lambda n: change(change(c, n), n),
+    "Change of momentum over {n} bars",
+    twin="acceleration_{n}_atr",
+)
+family(
+    "momentum_{n}_atr",
+    (5, 10, 20),
+    lambda n: ratio(change(c, n), atr),
+    "Momentum over {n} bars in average true ranges",
+)
+family(
+    "acceleration_{n}_atr",
+    (5,),
+    lambda n: ratio(change(change(c, n), n), atr),
+    "Acceleration over {n} bars in average true ranges",
+)
+add("hl_range", spread, "High minus low", twin="hl_range_pct")
 add("hl_range_pct", spread / c, "High minus low, relative to the close")
-add("oc_range", body, "Close minus open")
+add("oc_range", body, "Close minus open", twin="oc_range_pct")
 add("oc_range_pct", body / o, "Close minus open, relative to the open")
 add(
     "body_to_range",

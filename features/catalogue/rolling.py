@@ -30,8 +30,20 @@ def _place(n: int) -> Expr:
     return ratio(c - lowest(l, n), highest(h, n) - lowest(l, n), 0.5)
 
 
-family("min", (5, 10, 20), lambda n: lowest(l, n), "Lowest low of {n} bars")
-family("max", (5, 10, 20), lambda n: highest(h, n), "Highest high of {n} bars")
+family(
+    "min",
+    (5, 10, 20),
+    lambda n: lowest(l, n),
+    "Lowest low of {n} bars",
+    twin="close_to_min_{n}",
+)
+family(
+    "max",
+    (5, 10, 20),
+    lambda n: highest(h, n),
+    "Highest high of {n} bars",
+    twin="close_to_max_{n}",
+)
 family(
     "close_to_min",
     (5, 10, 20),

@@ -35,7 +35,13 @@ def _midpoint(n: int) -> Expr:
     return (highest(h, n) + lowest(l, n)) / 2
 
 
-family("sma", (5, 10, 20, 50), lambda n: mean(c, n), "Mean of the last {n} closes")
+family(
+    "sma",
+    (5, 10, 20, 50),
+    lambda n: mean(c, n),
+    "Mean of the last {n} closes",
+    twin="close_to_sma_{n}",
+)
 family(
     "close_to_sma",
     (5, 10, 20, 50),
@@ -47,6 +53,7 @@ family(
     (10, 20, 50, 200),
     lambda n: ema(c, n),
     "Exponential average of the close, alpha 2/({n}+1)",
+    twin="close_to_ema_{n}",
 )
 family(
     "close_to_ema",
@@ -65,9 +72,16 @@ add(
     "Exponential average over 50 bars relative to that over 200",
 )
 
-macd = add("macd", ema(c, 12) - ema(c, 26), "Exponential average over 12 bars minus that over 26")
-signal = add("macd_signal", ema(macd, 9), "Exponential average of macd over 9 bars")
-add("macd_histogram", macd - signal, "macd minus its signal line")
+macd = add(
+    "macd",
+    ema(c, 12) - ema(c, 26),
+    "Exponential average over 12 bars minus that over 26",
+    twin="macd_pct",
+)
+signal = add(
+    "macd_signal", ema(macd, 9), "Exponential average of macd over 9 bars", twin="macd_signal_pct"
+)
+add("macd_histogram", macd - signal, "macd minus its signal line", twin="macd_histogram_pct")
 add("macd_pct", macd / c, "macd relative to the close")
 add("macd_signal_pct", signal / c, "macd_signal relative to the close")
 add("macd_histogram_pct", (macd - signal) / c, "macd_histogram relative to the close")

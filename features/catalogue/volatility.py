@@ -49,7 +49,13 @@ family(
     lambda n: deviation(log_return, n),
     "Standard deviation of log returns over {n} bars",
 )
-family("atr", (14,), lambda n: rma(true_range, n), "Wilder's average true range over {n} bars")
+family(
+    "atr",
+    (14,),
+    lambda n: rma(true_range, n),
+    "Wilder's average true range over {n} bars",
+    twin="natr_{n}",
+)
 family(
     "natr",
     (14,),
@@ -60,9 +66,19 @@ add("true_range_pct", true_range / c, "True range relative to the close")
 
 band = root(variance(c, 20) * (19 / 20)) * 2
 center = mean(c, 20)
-add("bb_upper_20", center + band, "Upper Bollinger band: mean of 20 bars plus 2 deviations")
-add("bb_middle_20", center, "Middle Bollinger band: mean of 20 bars")
-add("bb_lower_20", center - band, "Lower Bollinger band: mean of 20 bars minus 2 deviations")
+add(
+    "bb_upper_20",
+    center + band,
+    "Upper Bollinger band: mean of 20 bars plus 2 deviations",
+    twin="bb_percent_20",
+)
+add("bb_middle_20", center, "Middle Bollinger band: mean of 20 bars", twin="close_to_sma_20")
+add(
+    "bb_lower_20",
+    center - band,
+    "Lower Bollinger band: mean of 20 bars minus 2 deviations",
+    twin="bb_percent_20",
+)
 add("bb_width_20", band * 2 / center, "Width of the Bollinger bands relative to the middle")
 add(
     "bb_percent_20",

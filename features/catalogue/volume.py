@@ -31,8 +31,14 @@ volume = Group("volume")
 add, family = volume.add, volume.family
 
 mean_20, total_20 = mean(v, 20), total(v, 20)
-add("volume", v, "Volume of the bar in coins")
-family("volume_sma", (20,), lambda n: mean(v, n), "Mean volume of {n} bars")
+add("volume", v, "Volume of the bar in coins", twin="volume_ratio_20")
+family(
+    "volume_sma",
+    (20,),
+    lambda n: mean(v, n),
+    "Mean volume of {n} bars",
+    twin="volume_ratio_{n}",
+)
 family(
     "volume_ratio",
     (5, 10, 20, 50),
@@ -70,12 +76,14 @@ vwap = add(
     "vwap",
     ratio(session_total(typical * v, day), session_total(v, day), typical),
     "Volume-weighted price since midnight UTC; the typical price until something traded",
+    twin="close_to_vwap",
 )
 add("close_to_vwap", c / vwap - 1, "Close relative to vwap")
 vwap_20 = add(
     "vwap_20",
     ratio(total(typical * v, 20), total_20, typical),
     "Volume-weighted price of 20 bars; the typical price where nothing traded",
+    twin="close_to_vwap_20",
 )
 add("close_to_vwap_20", c / vwap_20 - 1, "Close relative to vwap_20")
 add(

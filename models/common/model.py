@@ -158,4 +158,5 @@ def matrix_for(bundle: Bundle, features: Any, *, ordered: bool = True) -> NDArra
             f"features are of {timeframe} bars, {bundle.key} reads {bundle.slot.timeframe} bars; "
             f"ask get_features for {bundle.slot.timeframe!r}"
         )
-    return to_matrix(features, bundle.schema.names, ordered=ordered)
+    schema = bundle.schema
+    return to_matrix(features, schema.names, ordered=ordered, twins=schema.twins)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -11,9 +12,16 @@ from numpy.typing import NDArray
 from models.common.errors import FeatureError
 
 _SHOWN = 8
+_NONE: Mapping[str, str] = MappingProxyType({})
 
 
-def to_matrix(features: Any, names: Sequence[str], *, ordered: bool = True) -> NDArray[np.float32]:
+def to_matrix(
+    features: Any,
+    names: Sequence[str],
+    *,
+    ordered: bool = True,
+    twins: Mapping[str, str] = _NONE,
+) -> NDArray[np.float32]:
     """Return the columns `names` of `features` as float32 [N, F].
 
     Parameters
@@ -26,6 +34,9 @@ def to_matrix(features: Any, names: Sequence[str], *, ordered: bool = True) -> N
     ordered : bool
         Whether a frame or series must have them in that order. A frame in another order was made
         for another model, and is refused; an ensemble's frame serves several.
+    twins : mapping of str to str
+        By columns in price or volume units, the column among `names` that is their scale-free
+        twin: told to who holds the former and lacks the latter.
 
     Raises
     ------
@@ -34,7 +45,7 @@ def to_matrix(features: Any, names: Sequence[str], *, ordered: bool = True) -> N
     """
     try:
         with np.errstate(over="ignore"):  # becomes infinity, which the runner refuses by name
-            matrix = _select(features, list(names), ordered)
+            matrix = _select(features, list(names), ordered, twins)
     except (TypeError, ValueError) as error:
         if isinstance(error, FeatureError):
             raise
@@ -60,25 +71,27 @@ def _is_labelled(features: Any) -> bool:
     return hasattr(features, "iloc") and hasattr(features, "to_numpy")
 
 
-def _select(features: Any, names: list[str], ordered: bool) -> NDArray[np.float32]:
+def _select(
+    features: Any, names: list[str], ordered: bool, twins: Mapping[str, str]
+) -> NDArray[np.float32]:
     if isinstance(features, Mapping):
-        _check_present(features, names)
+        _check_present(features, names, twins)
         return np.array([features[name] for name in names], dtype=np.float32).T
     if not _is_labelled(features):
         return np.asarray(features, dtype=np.float32)
     axis = 1 if hasattr(features, "columns") else 0
     labels = features.axes[axis].tolist()
     if labels != names:
-        positions = _positions(labels, names)
+        positions = _positions(labels, names, twins)
         if ordered:
             _check_order(positions, names)
         features = features.take(positions, axis=axis)
     return features.to_numpy(dtype=np.float32)  # type: ignore[no-any-return]
 
 
-def _positions(labels: list[str], names: list[str]) -> list[int]:
+def _positions(labels: list[str], names: list[str], twins: Mapping[str, str]) -> list[int]:
     """Return where `names` stand in `labels`, all being there once each."""
-    _check_present(labels, names)
+    _check_present(labels, names, twins)
     at = {label: position for position, label in enumerate(labels)}
     if len(at) < len(labels):
         twice = [name for name in names if labels.count(name) > 1]
@@ -96,14 +109,25 @@ def _check_order(positions: list[int], names: list[str]) -> None:
             )
 
 
-def _check_present(labels: Mapping[str, Any] | list[str], names: list[str]) -> None:
+def _check_present(
+    labels: Mapping[str, Any] | list[str], names: list[str], twins: Mapping[str, str]
+) -> None:
     present = set(labels)
     missing = [name for name in names if name not in present]
     if missing:
         raise FeatureError(
             f"{len(missing)} of the model's {len(names)} columns are missing: {_listing(missing)}; "
-            "ask the feature manager for model.features"
+            f"ask the feature manager for model.features{_stand_ins(present, missing, twins)}"
         )
+
+
+def _stand_ins(present: set[str], missing: list[str], twins: Mapping[str, str]) -> str:
+    """Return what to say of columns in price or volume units that are there instead."""
+    pairs = [(raw, twin) for raw, twin in twins.items() if raw in present and twin in missing]
+    held = [f"{twin} for {raw}" for raw, twin in pairs]
+    if not held:
+        return ""
+    return f"; models read no prices and volumes but their scale-free twins: {_listing(held)}"
 
 
 def _listing(names: list[str]) -> str:

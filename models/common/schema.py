@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from models.common.errors import SchemaError
@@ -28,6 +28,9 @@ class FeatureSchema:
     units : mapping of str to str
         Unit of each column. Only scale-free ones (``"–"``) are allowed: a model that has learnt a
         price level is wrong on the next one.
+    twins : mapping of str to str
+        Columns in price or volume units that somebody may hold in their place, and by each the
+        column of the model that is its scale-free twin. Only for what errors say.
 
     Raises
     ------
@@ -38,6 +41,7 @@ class FeatureSchema:
     names: tuple[str, ...]
     hashes: Mapping[str, str]
     units: Mapping[str, str]
+    twins: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not self.names:
@@ -60,7 +64,8 @@ class FeatureSchema:
         if raw:
             raise SchemaError(
                 f"{len(raw)} columns are in price or volume units: {_listing(raw)}; "
-                "use their scale-free twins (close_to_sma_20 for sma_20)"
+                "use their scale-free twins (close_to_sma_20 for sma_20), which "
+                "`tidewheel features show <name>` tells"
             )
 
     def __len__(self) -> int:
@@ -75,6 +80,7 @@ class FeatureSchema:
                 {"name": name, "hash": self.hashes[name], "unit": self.units[name]}
                 for name in self.names
             ],
+            "twins": dict(self.twins),
         }
 
     @classmethod
@@ -91,10 +97,14 @@ class FeatureSchema:
         rows = stored.get("features")
         if not isinstance(rows, list) or not all(_is_row(row) for row in rows):
             raise SchemaError("features must be a list of {name, hash, unit}, all text")
+        twins = stored.get("twins", {})  # bundles of version 0.1.0 have none
+        if not isinstance(twins, dict) or not all(isinstance(t, str) for t in twins.values()):
+            raise SchemaError("twins must be a mapping of text to text")
         return cls(
             names=tuple(row["name"] for row in rows),
             hashes={row["name"]: row["hash"] for row in rows},
             units={row["name"]: row["unit"] for row in rows},
+            twins=twins,
         )
 
 

@@ -39,22 +39,42 @@ def test_every_feature_has_a_sentence_and_a_group() -> None:
         assert not feature.text.endswith("."), name
 
 
-def test_raw_columns_have_scale_free_twins() -> None:
-    """Every trend or volatility in price units can be had relative to the price."""
-    for raw, twin in {
-        "sma_20": "close_to_sma_20",
-        "ema_20": "close_to_ema_20",
-        "macd": "macd_pct",
-        "macd_histogram": "macd_histogram_pct",
-        "atr_14": "natr_14",
-        "vwap": "close_to_vwap",
-        "momentum_10": "momentum_10_atr",
-        "min_20": "close_to_min_20",
-        "bb_upper_20": "bb_percent_20",
-        "volume": "volume_ratio_20",
-    }.items():
-        assert not FEATURES[raw].expression.unit.scale_free, raw
-        assert FEATURES[twin].expression.unit.scale_free, twin
+def test_every_column_with_a_unit_names_its_scale_free_twin() -> None:
+    families = {family.name(37): family.feature(37) for family in FEATURES.families.values()}
+    for name, feature in {**FEATURES, **families}.items():
+        if feature.expression.unit.scale_free:
+            assert feature.twin == "", name
+        else:
+            assert FEATURES[feature.twin].expression.unit.scale_free, name
+
+
+@pytest.mark.parametrize(
+    ("raw", "twin"),
+    [
+        ("close", "return_1"),
+        ("sma_20", "close_to_sma_20"),
+        ("sma_37", "close_to_sma_37"),
+        ("ema_20", "close_to_ema_20"),
+        ("macd_histogram", "macd_histogram_pct"),
+        ("atr_14", "natr_14"),
+        ("vwap", "close_to_vwap"),
+        ("momentum_37", "momentum_37_atr"),
+        ("bb_upper_20", "bb_percent_20"),
+        ("volume_sma_20", "volume_ratio_20"),
+    ],
+)
+def test_twins_are_what_people_expect(raw: str, twin: str) -> None:
+    assert FEATURES[raw].twin == twin
+    assert not FEATURES[raw].expression.unit.scale_free
+
+
+def test_a_twin_that_is_missing_or_has_a_unit_is_refused_at_once() -> None:
+    for twin in ("nowhere", "level"):
+        group = Group("one")
+        group.add("level", c, "A")
+        group.add("range", h, "A", twin=twin)
+        with pytest.raises(FeatureError, match=f"range names {twin} as its scale-free twin"):
+            Catalogue([group], aliases={})
 
 
 def test_families_answer_to_any_number_of_bars() -> None:
@@ -62,7 +82,9 @@ def test_families_answer_to_any_number_of_bars() -> None:
     assert FEATURES["sma_37"].text == "Mean of the last 37 closes"
     assert "sma_37" in FEATURES
     assert "sma_37" not in list(FEATURES)
-    for name in ("sma_0", "sma_x", "sma_", "sma_1000000", "nonsense_5"):
+    assert FEATURES["momentum_37_atr"].text == "Momentum over 37 bars in average true ranges"
+    assert FEATURES["momentum_37_atr"].group == "price"
+    for name in ("sma_0", "sma_x", "sma_", "sma_1000000", "sma_07", "nonsense_5", "momentum_x_atr"):
         assert name not in FEATURES
 
 

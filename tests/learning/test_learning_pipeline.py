@@ -23,6 +23,7 @@ from ml_pipeline.train import TrainingPipeline, usable_columns
 from ml_pipeline.trained import TrainedModel
 from ml_pipeline.validate import ValidationPipeline
 from ml_pipeline.volatility_regressor import VolatilityRegressor
+from models.common.errors import FeatureError
 from models.common.predictor import EnsemblePredictor, load_model
 
 END = "2025-05-28T00:00:00Z"
@@ -89,14 +90,48 @@ def test_a_definition_makes_its_kind_with_its_hyperparameters(trained: Trained) 
     assert model.origin.slot.key == "majors/direction/1m"
 
 
-def test_columns_in_price_units_become_scale_free(trained: Trained) -> None:
-    _, _, models = trained
+def test_columns_in_price_units_are_exchanged_for_their_twins(trained: Trained) -> None:
+    home, _, models = trained
     assert models["direction_predictor_001"].recipe.features == (
         "returns", "rsi_14", "macd_histogram_pct", "volume_ratio_20", "natr_14", "close_to_vwap",
         "adx_14",
     )  # fmt: skip
+    about = load_model("direction_predictor_001", home=home).info["training"]["exchanged"]
+    assert about == {
+        "close": "returns",
+        "macd_histogram": "macd_histogram_pct",
+        "volume_sma_20": "volume_ratio_20",
+        "atr_14": "natr_14",
+        "vwap": "close_to_vwap",
+    }
     with pytest.raises(RecipeError, match="moonphase"):
         usable_columns(["rsi_14", "moonphase"])
+
+
+def test_an_exchange_is_said_in_the_log_and_its_absence_is_not(
+    trained: Trained, caplog: pytest.LogCaptureFixture
+) -> None:
+    home, pipeline, _ = trained
+    fm = FeatureManager(SOURCE, home=home, end=END)
+    for columns in (["adx_14", "atr_14"], ["adx_14"]):
+        frames = {"BTC-USDT": fm.get_features("BTC-USDT", "1m", columns, 1000)}
+        model = pipeline.train_model({"type": "xgboost", "name": "spoken"}, frames)
+        assert ("exchanged" in model.info["training"]) is ("atr_14" in columns)
+    said = [record.getMessage() for record in caplog.records if record.name == "ml_pipeline.train"]
+    assert len(said) == 1
+    assert said[0].startswith("spoken: columns in price")
+    assert said[0].endswith("atr_14 → natr_14")
+
+
+@pytest.mark.parametrize("which", ["fresh", "loaded"])
+def test_predicting_from_raw_columns_names_their_twins(trained: Trained, which: str) -> None:
+    home, _, models = trained
+    name = "direction_predictor_001"
+    model = models[name] if which == "fresh" else load_model(name, home=home)
+    fm = FeatureManager(SOURCE, home=home, end=END)
+    raw = fm.get_features("BTC-USDT", "1m", SEED_COLUMNS, lookback_bars=1)
+    with pytest.raises(FeatureError, match=r"natr_14 for atr_14.*close_to_vwap for vwap"):
+        model.predict(raw)
 
 
 @pytest.mark.parametrize("name", [model_def["name"] for model_def in MODELS])

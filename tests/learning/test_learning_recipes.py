@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from ml_pipeline.bundling import schema_of
 from ml_pipeline.errors import FitError, RecipeError
 from ml_pipeline.fit import fit, fit_baseline
 from ml_pipeline.recipes import RECIPES, SEED_TYPES, kind_of, panel_columns
 from ml_pipeline.tasks import TASKS
+from models.common.errors import SchemaError
+from models.common.schema import FeatureSchema
 from models.common.slot import KINDS
 from tests.learning.planted import planted_panel, split_of
 
@@ -37,6 +42,27 @@ def test_hyperparameters_change_the_hash_and_unknown_ones_are_refused() -> None:
     assert deeper.hash() != recipe.hash() == RECIPES["direction"][0].hash()
     with pytest.raises(RecipeError, match=r"no hyper-parameter depth.*max_depth"):
         recipe.with_hyperparams({"depth": 6})
+
+
+def test_columns_in_price_or_volume_units_are_refused_by_name_with_their_twins() -> None:
+    columns = ("rsi_14", "sma_37", "volume_sma_20")
+    told = r"2 are: sma_37 \[price\], take close_to_sma_37; volume_sma_20 \[volume\], take volume_r"
+    with pytest.raises(RecipeError, match=told):
+        replace(RECIPES["direction"][0], features=columns)
+    with pytest.raises(SchemaError, match=told):
+        schema_of(columns)
+    with pytest.raises(RecipeError, match="recipe xgboost: there is no feature 'rsi_14x'"):
+        replace(RECIPES["direction"][0], features=("rsi_14x",))
+
+
+def test_a_schema_knows_what_its_columns_are_twins_of() -> None:
+    schema = schema_of(("close_to_sma_20", "close_to_ema_37", "rsi_14"))
+    assert schema.twins == {
+        "sma_20": "close_to_sma_20",
+        "bb_middle_20": "close_to_sma_20",
+        "ema_37": "close_to_ema_37",
+    }
+    assert FeatureSchema.from_dict(schema.as_dict()) == schema
 
 
 @pytest.mark.parametrize("kind", KINDS)

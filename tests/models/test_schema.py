@@ -18,6 +18,12 @@ def test_stored_and_restored_is_the_same() -> None:
     assert len(made) == 3
 
 
+def test_a_bundle_from_before_twins_were_stored_is_read() -> None:
+    stored = schema(rsi_14="–").as_dict()
+    del stored["twins"]
+    assert FeatureSchema.from_dict(stored).twins == {}
+
+
 @pytest.mark.parametrize("unit", ["price", "volume", "price·volume", "unit", "USDT"])
 def test_a_column_with_a_unit_is_refused_by_name(unit: str) -> None:
     with pytest.raises(SchemaError, match=r"sma_20 \[" + unit):
@@ -49,6 +55,8 @@ def test_no_columns_a_column_twice_and_a_missing_hash_or_unit_are_refused() -> N
         {"features": "rsi_14"},
         {"features": [{"name": "rsi_14"}]},
         {"features": [{"name": 7, "hash": "h", "unit": "–"}]},
+        {"twins": ["sma_20"]},
+        {"twins": {"sma_20": 7}},
     ],
 )
 def test_a_stored_schema_of_another_form_is_refused(change: dict[str, object]) -> None:
