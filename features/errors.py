@@ -8,6 +8,9 @@
     ├── UnknownFeature      a name that no catalogue entry and no family answers to
     ├── NotEnoughHistory    the source has fewer bars than the features need
     ├── BadBar              a bar pushed into a program that cannot follow the ones before
+    ├── RefusedFeature      a function that may not be a feature, with what the probe measured
+    │   ├── LooksAhead      its values change with the bars after them
+    │   └── NeverSettles    its values depend on where history starts, for ever
     └── BadState            bytes that are not a program's state, or one of other definitions
 """
 
@@ -41,6 +44,18 @@ class NotEnoughHistory(FeatureError):
 
 class BadBar(FeatureError, ValueError):
     """A bar that cannot be processed."""
+
+
+class RefusedFeature(FeatureError):
+    """A function that may not be a feature."""
+
+
+class LooksAhead(RefusedFeature):
+    """Values that change with the bars after them."""
+
+
+class NeverSettles(RefusedFeature):
+    """Values that depend on where history starts, however long it is."""
 
 
 class BadState(FeatureError, ValueError):

