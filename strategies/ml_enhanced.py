@@ -45,6 +45,7 @@ class MLEnhancedStrategy(BaseStrategy):
         fm: Features,
     ) -> Signal | None:
         """Return LONG when oversold, SHORT when overbought, if the models agree; else None."""
+        fm = self.sees(fm, ts_ms)
         rsi = float(fm.get_features(symbol, "5m", ["rsi_14"])["rsi_14"].iloc[-1])
         side = _technical_side(rsi)
         if side is None:
