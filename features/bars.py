@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from features.errors import BadBar
+from features.errors import BadBar, MissingInput
 from market.candles import COLUMNS, as_candles, check_candles, open_ms
 from market.timeframes import instant_ms
 
@@ -18,56 +18,90 @@ Bar = Mapping[str, Any] | pd.Series | Sequence[float]
 """A bar: keys ``timestamp open high low close volume`` (or the time as a Series' name), or six
 numbers in this order. Times are epoch milliseconds, or datetimes or ISO text with a zone."""
 
+BENCHMARK, SENTIMENT = "benchmark", "sentiment"
+"""What a bar may bring besides; the columns of candles that hold it."""
+
+_BAR = 1 + len(COLUMNS)
 _FIRST_MS = 10**11  # before 1973 in milliseconds: these are seconds
+_REFUSED = "{name} is {value} ({where}); it must be a finite number, and a benchmark a price"
 
 
-def bar_table(candles: pd.DataFrame) -> NDArray[np.float64]:
-    """Return candles as float64 [n, 6]: open time in epoch ms, open, high, low, close, volume.
+def bar_table(candles: pd.DataFrame, inputs: Sequence[str] = ()) -> NDArray[np.float64]:
+    """Return candles as float64 [n, 6 + I]: open time in epoch ms, prices, volume, `inputs`.
 
     Raises
     ------
     market.errors.BadCandles
         Columns are missing, or there are rows that `market.candles.repair` would drop.
+    MissingInput
+        A column of `inputs` is absent, or a benchmark is not a price.
     """
-    if tuple(candles.columns) != COLUMNS:
-        candles = as_candles(candles)
-    check_candles(candles)
-    table = np.empty((len(candles), 1 + len(COLUMNS)))
-    table[:, 0] = open_ms(candles)
-    table[:, 1:] = candles.to_numpy(np.float64)
+    frame = candles if tuple(candles.columns) == COLUMNS else as_candles(candles)
+    check_candles(frame)
+    table = np.empty((len(frame), _BAR + len(inputs)))
+    table[:, 0] = open_ms(frame)
+    table[:, 1:_BAR] = frame.to_numpy(np.float64)
+    for column, name in enumerate(inputs, start=_BAR):
+        if name not in candles:
+            raise _lacking(name)
+        table[:, column] = candles[name].to_numpy(np.float64)
+        for row in np.flatnonzero(~_allowed(name, table[:, column]))[:1]:
+            raise MissingInput(_REFUSED.format(name=name, value=table[row, column], where=row))
     return table
 
 
-def bar_row(bar: Bar) -> NDArray[np.float64]:
-    """Return one bar as float64 [1, 6].
+def bar_numbers(bar: Bar, inputs: Sequence[str] = ()) -> list[float]:
+    """Return one bar as 6 + I numbers: open time in epoch ms, prices, volume, `inputs`.
 
     Raises
     ------
     BadBar
         A field is missing, is not a finite number, or cannot be true.
+    MissingInput
+        One of `inputs` is absent, or a benchmark is not a price.
     """
-    numbers = _fields(bar)
-    when, o, h, low, c, volume = numbers
-    if not all(map(math.isfinite, numbers)) or when < _FIRST_MS:
+    numbers = _fields(bar, inputs)
+    when, o, h, low, c, volume = numbers[:_BAR]
+    if not all(map(math.isfinite, numbers[:_BAR])) or when < _FIRST_MS:
         raise BadBar(f"bar {numbers} needs an open time in epoch milliseconds and finite numbers")
-    if not 0 < low <= min(o, c) or not max(o, c) <= h or volume < 0:
+    if not (0.0 < low <= o <= h and low <= c <= h and volume >= 0.0):
         raise BadBar(
             f"bar {numbers} cannot be: 0 < low <= open, close <= high and volume >= 0 must hold; "
             "drop it as market.candles.repair does"
         )
-    return np.array([numbers], dtype=np.float64)
+    for name, value in zip(inputs, numbers[_BAR:], strict=True):
+        if not _allowed(name, value):
+            raise MissingInput(_REFUSED.format(name=name, value=value, where=f"at {when:.0f} ms"))
+    return numbers
 
 
-def _fields(bar: Bar) -> list[float]:
+def _allowed(name: str, value: Any) -> Any:
+    """Return where a value may enter: sentiment may be missing, but neither may be infinite."""
+    if name == SENTIMENT:
+        return np.abs(value) != math.inf
+    return (value > 0.0) & (value < math.inf)
+
+
+def _lacking(name: str) -> MissingInput:
+    return MissingInput(
+        f"these features need {name} beside the candles; features.joined.with_{name} adds it"
+    )
+
+
+def _fields(bar: Bar, inputs: Sequence[str]) -> list[float]:
     if not isinstance(bar, Mapping | pd.Series):
         numbers = [float(value) for value in bar]
-        if len(numbers) != 6:
-            raise BadBar(f"a bar is six numbers (timestamp, {', '.join(COLUMNS)}), not {numbers}")
+        if len(numbers) != _BAR + len(inputs):
+            wanted = ", ".join(("timestamp", *COLUMNS, *inputs))
+            raise BadBar(f"a bar is {_BAR + len(inputs)} numbers ({wanted}), not {numbers}")
         return numbers
     when = bar["timestamp"] if "timestamp" in bar else getattr(bar, "name", None)
     missing = [name for name in COLUMNS if name not in bar]
     if when is None or missing:
         absent = ["timestamp"] * (when is None) + missing
         raise BadBar(f"the bar lacks {', '.join(absent)}; it needs timestamp, {', '.join(COLUMNS)}")
+    for name in inputs:
+        if name not in bar:
+            raise _lacking(name)
     when = float(when) if isinstance(when, float | np.floating) else instant_ms(when)
-    return [when, *(float(bar[name]) for name in COLUMNS)]
+    return [when, *(float(bar[name]) for name in (*COLUMNS, *inputs))]

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from features import executor as x
+from features import live
 from features.expression import Expr
-from features.inputs import INPUTS
+from features.inputs import BAR, EXTRAS
+from features.kernels.memory import FIRST as FIRST_MEMORY
 from features.kernels.memory import STATES
+from features.layout import Layout
 
 _Integers = NDArray[np.int64]
 
@@ -22,46 +27,94 @@ class Plan:
 
     Parameters
     ----------
-    table : int64 [K, FIELDS]
-        Instructions in the order of execution, see the constants in `features.executor`.
+    table : int64 [K, executor.FIELDS]
+        Instructions in the order of execution.
     alphas : float64 [K]
         Smoothing of each instruction.
-    first, depth : int64 [S]
-        For each column ("slot") of the buffer: where its new bars start, and how many old ones
-        are kept before them.
+    depth : int64 [S]
+        How many old bars each column ("slot") keeps for those who read it. The first slots are
+        those of a bar: its own and `inputs`.
     constants : tuple of (int, float)
         Slots that always hold one value.
-    columns, ready : int64 [F]
+    outputs, ready : int64 [F]
         Slot of each output, and the bar at which it becomes valid.
-    size : int
-        Length of the buffer.
+    inputs : tuple of str
+        What a bar must bring besides time, prices and volume.
+    states : int
+        How many numbers recursions keep.
     """
 
     table: _Integers
     alphas: NDArray[np.float64]
-    first: _Integers
     depth: _Integers
     constants: tuple[tuple[int, float], ...]
-    columns: _Integers
+    outputs: _Integers
     ready: _Integers
-    size: int
+    inputs: tuple[str, ...]
+    states: int
 
-    def new_buffer(self) -> NDArray[np.float64]:
-        """Return an empty buffer: not a number where nothing was seen, constants filled in."""
-        buffer = np.full(self.size, np.nan)
+    @cached_property
+    def digest(self) -> str:
+        """Hash of the arrangement: what one program remembers means nothing to another."""
+        parts = (self.table, self.alphas, self.depth)
+        return hashlib.sha256(b"|".join(part.tobytes() for part in parts)).hexdigest()[:16]
+
+    @cached_property
+    def wide(self) -> Layout:
+        """Where pieces of history are worked on."""
+        return Layout.of(self.depth, np.full_like(self.depth, x.PIECE))
+
+    @cached_property
+    def narrow(self) -> Layout:
+        """What a program remembers: states, then slots; one place where nobody reads older ones."""
+        room = np.where(self.depth > 0, live.LIVE_BARS, 1)
+        return Layout.of(self.depth, room, offset=self.states)
+
+    @cached_property
+    def moves(self) -> _Integers:
+        """For each slot, 1 where each bar goes one place further in the narrow layout."""
+        return np.minimum(self.depth, 1)
+
+    @cached_property
+    def live(self) -> tuple[_Integers, _Integers, NDArray[np.float64], _Integers, _Integers]:
+        """The program as `features.live.execute_bar` takes it."""
+        first, moves = self.narrow.first, self.moves
+        table = np.empty((len(self.table), live.FIELDS), dtype=np.int64)
+        pairs = {x.OUT: live.OUT, x.X: live.X, x.Y: live.Y, x.Z: live.Z}
+        for column, at in pairs.items():
+            table[:, at] = first[self.table[:, column]]
+            table[:, at + 1] = moves[self.table[:, column]]
+        same = {x.CODE: live.CODE, x.SEED: live.SEED, x.FORGET: live.FORGET, x.START: live.START,
+                x.STATE: live.STATE}  # fmt: skip
+        for column, at in same.items():
+            table[:, at] = self.table[:, column]
+        table[:, live.BARS] = self.table[:, x.REACH] + 1
+        bar = np.arange(len(BAR) + len(self.inputs))
+        deep = np.flatnonzero(self.depth)
+        return (
+            np.stack([first[bar], moves[bar]], axis=1),
+            table,
+            self.alphas,
+            np.stack([first[deep], self.depth[deep]], axis=1),
+            np.stack([first[self.outputs], moves[self.outputs], self.ready], axis=1),
+        )
+
+    def new_memory(self) -> NDArray[np.float64]:
+        """Return the memory of a program that has seen nothing."""
+        memory = np.full(self.narrow.size, np.nan)
+        memory[: self.states] = 0.0
+        self._fill(self.narrow, memory)
+        return memory
+
+    def new_wide(self) -> NDArray[np.float64]:
+        """Return room for pieces of history."""
+        wide = np.empty(self.wide.size)
+        self._fill(self.wide, wide)
+        return wide
+
+    def _fill(self, layout: Layout, memory: NDArray[np.float64]) -> None:
         for slot, value in self.constants:
-            start = self.first[slot] - self.depth[slot]
-            buffer[start : self.first[slot] + x.PIECE] = value
-        return buffer
-
-    def new_states(self) -> NDArray[np.float64]:
-        """Return the state of recursions that have seen nothing."""
-        return np.zeros(max(1, len(self.table)) * STATES)
-
-    def window(self, place: int) -> _Integers:
-        """Return the places in the buffer that hold history when `place` bars were written."""
-        spans = zip(self.first, self.depth, strict=True)
-        return np.concatenate([np.arange(f - d, f, dtype=np.int64) for f, d in spans]) + place
+            layout.fill(memory, slot, value)
 
 
 def compile_plan(outputs: Sequence[Expr]) -> Plan:
@@ -69,47 +122,53 @@ def compile_plan(outputs: Sequence[Expr]) -> Plan:
     nodes = _in_order(outputs)
     slots = {node.digest: slot for slot, node in enumerate(nodes)}
     work = [node for node in nodes if node.code >= 0]
-    depth = np.zeros(len(nodes), dtype=np.int64)
-    for node in work:
-        for arg in node.args:
-            slot = slots[arg.digest]
-            depth[slot] = max(depth[slot], node.reach)
-    extent = depth + x.PIECE
+    states = np.cumsum([STATES * (node.code >= FIRST_MEMORY) for node in work], dtype=np.int64)
+    table = [
+        _instruction(node, slots, int(end) - STATES) for node, end in zip(work, states, strict=True)
+    ]
     return Plan(
-        table=np.array([_instruction(node, slots) for node in work], dtype=np.int64).reshape(
-            len(work), x.FIELDS
-        ),
+        table=np.array(table, dtype=np.int64).reshape(len(work), x.FIELDS),
         alphas=np.array([node.alpha for node in work], dtype=np.float64),
-        first=np.cumsum(extent) - extent + depth,
-        depth=depth,
+        depth=_depths(work, slots, len(nodes)),
         constants=tuple((slots[n.digest], n.alpha) for n in nodes if n.word == "const"),
-        columns=np.array([slots[node.digest] for node in outputs], dtype=np.int64),
+        outputs=np.array([slots[node.digest] for node in outputs], dtype=np.int64),
         ready=np.array([node.lookback for node in outputs], dtype=np.int64),
-        size=int(extent.sum()),
+        inputs=tuple(node.word for node in EXTRAS if node.digest in slots),
+        states=int(states[-1]) if work else 0,
     )
 
 
-def _instruction(node: Expr, slots: dict[str, int]) -> list[int]:
+def _instruction(node: Expr, slots: dict[str, int], state: int) -> list[int]:
     # Operations with fewer than three arguments get the first one again: kernels ignore it.
     args = [slots[arg.digest] for arg in node.args]
     args += [args[0]] * (3 - len(args))
     start = max(arg.lookback for arg in node.args)
     out = slots[node.digest]
-    return [node.code, out, *args, node.reach, node.seed, node.forget, start]
+    return [node.code, out, *args, node.reach, node.seed, node.forget, start, max(state, 0)]
+
+
+def _depths(work: Sequence[Expr], slots: dict[str, int], count: int) -> _Integers:
+    depth = np.zeros(count, dtype=np.int64)
+    for node in work:
+        for arg in node.args:
+            slot = slots[arg.digest]
+            depth[slot] = max(depth[slot], node.reach)
+    return depth
 
 
 def _in_order(outputs: Sequence[Expr]) -> list[Expr]:
-    """Return inputs first, then every part once, each after its own parts."""
-    seen = {node.digest: node for node in INPUTS}
+    """Return a bar's parts first, then every other part once, each after its own parts."""
+    parts: dict[str, Expr] = {}
     for output in outputs:
         stack = [(output, False)]
         while stack:
             node, expanded = stack.pop()
-            if node.digest in seen:
+            if node.digest in parts:
                 continue
-            if expanded:
-                seen[node.digest] = node
+            if expanded or not node.args:
+                parts[node.digest] = node
             else:
                 stack.append((node, True))
                 stack.extend((arg, False) for arg in reversed(node.args))
-    return list(seen.values())
+    bar = [*BAR, *(node for node in EXTRAS if node.digest in parts)]
+    return list(({node.digest: node for node in bar} | parts).values())

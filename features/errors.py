@@ -7,6 +7,7 @@
     ├── ExpressionError     an expression that cannot be: a window of 0 bars
     ├── UnknownFeature      a name that no catalogue entry and no family answers to
     ├── NotEnoughHistory    the source has fewer bars than the features need
+    ├── MissingInput        candles without a column that the features need besides
     ├── BadBar              a bar pushed into a program that cannot follow the ones before
     ├── RefusedFeature      a function that may not be a feature, with what the probe measured
     │   ├── LooksAhead      its values change with the bars after them
@@ -40,6 +41,10 @@ class UnknownFeature(FeatureError, KeyError):
 
 class NotEnoughHistory(FeatureError):
     """Too few bars for a settled value."""
+
+
+class MissingInput(FeatureError, ValueError):
+    """A benchmark or sentiment column that is absent, or has a hole where none is allowed."""
 
 
 class BadBar(FeatureError, ValueError):

@@ -114,6 +114,11 @@ def normal_cdf(x: Expr) -> Expr:
     return Expr("normal_cdf", e.NORMAL_CDF, scale_free("normal_cdf", x), SCALE_FREE)
 
 
+def missing(x: Expr) -> Expr:
+    """Return 1 where there is no number, 0 elsewhere."""
+    return Expr("missing", e.MISSING, (x,), SCALE_FREE)
+
+
 def day_of_month(x: Expr) -> Expr:
     """Return 1 … 31 for a time."""
     return Expr("day_of_month", e.DAY_OF_MONTH, together("day_of_month", ts, x)[1:], SCALE_FREE)

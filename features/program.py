@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -11,16 +12,19 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from features import state
-from features.bars import Bar, bar_row, bar_table
+from features.bars import Bar, bar_numbers, bar_table
 from features.catalogue import FEATURES
 from features.catalogue.feature import Feature, find
 from features.compiler import compile_plan
-from features.errors import BadBar, FeatureError
-from features.executor import PIECE, PLACE, SEEN, execute
+from features.errors import BadBar, FeatureError, NotEnoughHistory
+from features.executor import PIECE, execute, give
 from features.kernels.arrays import WORK_ROWS
+from features.layout import copy_histories
+from features.live import PLACE, SEEN, execute_bar
 from market.timeframes import bars_per_day, parse_timeframe
 
 Floats = NDArray[np.floating[Any]]
+Dtype = type[np.float32] | type[np.float64]
 
 
 class FeatureProgram:
@@ -48,6 +52,9 @@ class FeatureProgram:
         Unit ("–" is scale-free) and content hash of each definition.
     lookbacks, settles : dict of str to int
         The same, by name.
+    inputs : tuple of str
+        Columns that candles must have besides: ``benchmark``, ``sentiment``, or none
+        (`features.joined` adds them).
 
     Notes
     -----
@@ -85,8 +92,8 @@ class FeatureProgram:
         self.lookback = max(self.lookbacks.values())
         self.settle = max(self.settles.values())
         self._plan = compile_plan([nodes[name] for name in self.names])
-        self._work = np.empty((WORK_ROWS, PIECE))
-        self._rows = np.empty((PIECE, len(self.names)))
+        self.inputs = self._plan.inputs
+        self._wide: NDArray[np.float64] | None = None
         self.reset()
 
     @property
@@ -96,28 +103,31 @@ class FeatureProgram:
 
     def reset(self) -> None:
         """Forget every bar."""
-        self._buffer = self._plan.new_buffer()
-        self._states = self._plan.new_states()
+        self._memory = self._plan.new_memory()
         self._cursor = np.zeros(2, dtype=np.int64)
-        self._latest = -np.inf
+        self._latest = -math.inf
 
     def run(
         self,
         candles: pd.DataFrame,
         *,
         settled: bool = False,
-        dtype: type[np.float32] | type[np.float64] = np.float32,
+        dtype: Dtype = np.float32,
+        out: Floats | None = None,
     ) -> Floats:
         """Start afresh and return the features of all candles.
 
         Parameters
         ----------
         candles : pandas.DataFrame
-            Canonical candles, repaired, oldest first.
+            Canonical candles, repaired, oldest first; with the columns `inputs` if there are any.
         settled : bool
             Leave NaN until each feature has settled, instead of until its look-back.
         dtype : type
             Models read float32. Raw prices keep their digits in float64.
+        out : float array [n, F], optional
+            Written and returned instead of a new array: a large one costs more to allocate than
+            to compute.
 
         Returns
         -------
@@ -125,17 +135,14 @@ class FeatureProgram:
             Row i knows candles up to i. The program has seen them all: `push` goes on from there.
         """
         self.reset()
-        values = self.extend(candles, dtype=dtype)
+        values = self.extend(candles, dtype=dtype, out=out)
         if settled:
             for column, name in enumerate(self.names):
                 values[: self.settles[name], column] = np.nan
         return values
 
     def extend(
-        self,
-        candles: pd.DataFrame,
-        *,
-        dtype: type[np.float32] | type[np.float64] = np.float32,
+        self, candles: pd.DataFrame, *, dtype: Dtype = np.float32, out: Floats | None = None
     ) -> Floats:
         """Take further candles and return their features, as `push` would one by one.
 
@@ -143,13 +150,47 @@ class FeatureProgram:
         ------
         BadBar
             The candles do not follow those already seen.
+        MissingInput
+            A column of `inputs` is absent, or has a hole where none is allowed.
         """
-        bars = bar_table(candles)
-        out = np.empty((len(bars), len(self.names)), dtype=dtype)
-        for start in range(0, len(bars), PIECE):
-            piece = bars[start : start + PIECE]
-            out[start : start + len(piece)] = self._step(piece)
+        bars = bar_table(candles, self.inputs)
+        if out is None:
+            out = np.empty((len(bars), len(self.names)), dtype=dtype)
+        elif out.shape != (len(bars), len(self.names)):
+            raise FeatureError(
+                f"out is {out.shape}, and {len(bars)} candles x {len(self.names)} features need "
+                f"{(len(bars), len(self.names))}; allocate it so"
+            )
+        if len(bars):
+            self._follow(float(bars[0, 0]))
+            self._work_on(bars, out)
+            self._latest = float(bars[-1, 0])
         return out
+
+    def replay(self, candles: pd.DataFrame) -> NDArray[np.float32]:
+        """Start afresh from the latest candles and return the last row: a cold start.
+
+        Every row pushed afterwards has settled, whatever came before these candles.
+
+        Parameters
+        ----------
+        candles : pandas.DataFrame
+            At least `settle` + 1 candles.
+
+        Raises
+        ------
+        NotEnoughHistory
+            There are fewer.
+        """
+        if len(candles) <= self.settle:
+            slowest = max(self.settles, key=self.settles.__getitem__)
+            raise NotEnoughHistory(
+                f"a cold start of these features replays {self.settle + 1} bars, and here are "
+                f"{len(candles)}: {slowest} takes {self.settle} to settle; fetch more, or go on "
+                "from bytes that were kept (to_bytes, from_bytes)"
+            )
+        row: NDArray[np.float32] = self.run(candles)[-1]
+        return row
 
     def push(self, bar: Bar) -> NDArray[np.float32]:
         """Take one closed bar and return its features, float32 [F].
@@ -158,25 +199,33 @@ class FeatureProgram:
         ------
         BadBar
             The bar cannot be true, or is not later than the one before.
+        MissingInput
+            It lacks one of `inputs`.
         """
-        row: NDArray[np.float32] = self._step(bar_row(bar))[0].astype(np.float32)
+        numbers = bar_numbers(bar, self.inputs)
+        self._follow(numbers[0])
+        row = np.empty(len(self.names), dtype=np.float32)
+        execute_bar(np.array(numbers), *self._plan.live, self._memory, self._cursor, row)
+        self._latest = numbers[0]
         return row
 
     def fork(self) -> FeatureProgram:
-        """Return a copy that goes its own way from here."""
+        """Return a copy that goes its own way from here: for a forming bar, or a forecast."""
         other = copy.copy(self)
-        other._buffer = self._buffer.copy()
-        other._states = self._states.copy()
+        other._memory = self._memory.copy()
         other._cursor = self._cursor.copy()
-        other._work = np.empty_like(self._work)
-        other._rows = np.empty_like(self._rows)
+        other._wide = None
         return other
 
     def to_bytes(self) -> bytes:
         """Return what the program remembers, as data for `from_bytes`."""
-        history = self._buffer[self._plan.window(int(self._cursor[PLACE]))]
-        numbers = np.concatenate([[self.seen, self._latest], self._states, history])
-        return state.pack(self.names, self.timeframe, self.hashes, numbers)
+        plan, place = self._plan, int(self._cursor[PLACE])
+        ends = np.repeat(place * plan.moves, plan.depth)
+        history = self._memory[plan.narrow.history() + ends]
+        kept = [[self.seen, self._latest], self._memory[: plan.states], history]
+        return state.pack(
+            self.names, self.timeframe, self.hashes, plan.digest, np.concatenate(kept)
+        )
 
     @classmethod
     def from_bytes(
@@ -189,36 +238,46 @@ class FeatureProgram:
         BadState
             Not such bytes, damaged ones, or ones of features that are defined otherwise now.
         """
-        names, timeframe, hashes, numbers = state.unpack(stored)
-        program = cls(names, timeframe, features=features)
-        place = program._plan.window(0)
-        states = len(program._states)
-        state.check(hashes, program.hashes, len(numbers), 2 + states + len(place))
-        program._cursor[SEEN] = int(numbers[0])
-        program._latest = float(numbers[1])
-        program._states[:] = numbers[2 : 2 + states]
-        program._buffer[place] = numbers[2 + states :]
+        kept = state.unpack(stored)
+        program = cls(kept.names, kept.timeframe, features=features)
+        plan = program._plan
+        places = plan.narrow.history()
+        kept.check(program.hashes, plan.digest, 2 + plan.states + len(places))
+        program._cursor[SEEN] = int(kept.numbers[0])
+        program._latest = float(kept.numbers[1])
+        program._memory[: plan.states] = kept.numbers[2 : 2 + plan.states]
+        program._memory[places] = kept.numbers[2 + plan.states :]
         return program
 
-    def _step(self, bars: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Run up to PIECE bars; the result is overwritten by the next step."""
-        if bars[0, 0] <= self._latest:
+    def __repr__(self) -> str:
+        """Return what it computes and what it needs."""
+        return (
+            f"FeatureProgram({len(self.names)} features, {self.timeframe}, look-back "
+            f"{self.lookback}, settle {self.settle}, {self.seen} bars seen)"
+        )
+
+    def _follow(self, opened: float) -> None:
+        if opened <= self._latest:
             raise BadBar(
-                f"a bar that opens at {bars[0, 0]:.0f} ms does not follow the one at "
+                f"a bar that opens at {opened:.0f} ms does not follow the one at "
                 f"{self._latest:.0f} ms; push bars in order, or start with run"
             )
-        plan, rows = self._plan, self._rows[: len(bars)]
-        execute(
-            bars, plan.table, plan.alphas, plan.first, plan.depth, plan.columns, plan.ready,
-            self._buffer, self._states, self._work, self._cursor, rows,
-        )  # fmt: skip
-        self._latest = float(bars[-1, 0])
-        return rows
 
-
-def warm_up() -> None:
-    """Compile the executor, or load it from numba's cache: seconds once, then a fraction of one."""
-    FeatureProgram(["close"]).push((_FIRST_BAR, 1.0, 1.0, 1.0, 1.0, 0.0))
-
-
-_FIRST_BAR = 1_500_000_000_000
+    def _work_on(self, bars: NDArray[np.float64], out: Floats) -> None:
+        """Run over history in pieces; what is remembered changes at the very end."""
+        plan, seen = self._plan, self.seen
+        if self._wide is None:
+            self._wide = plan.new_wide()
+        wide, first, depth = self._wide, plan.wide.first, plan.depth
+        states, work = self._memory[: plan.states].copy(), np.empty((WORK_ROWS, PIECE))
+        ends = plan.narrow.first + self._cursor[PLACE] * plan.moves
+        copy_histories(self._memory, ends, wide, first, depth)
+        for start in range(0, len(bars), PIECE):
+            piece = bars[start : start + PIECE]
+            execute(piece, plan.table, plan.alphas, first, seen + start, wide, states, work)
+            rows = out[start : start + len(piece)]
+            give(wide, first[plan.outputs], seen + start, plan.ready, rows)
+            copy_histories(wide, first + len(piece), wide, first, depth)
+        copy_histories(wide, first, self._memory, plan.narrow.first, depth)
+        self._memory[: plan.states] = states
+        self._cursor[:] = 0, seen + len(bars)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from features.catalogue.cross import cross
 from features.catalogue.feature import Catalogue
 from features.catalogue.levels import levels
 from features.catalogue.micro import micro
@@ -10,6 +11,7 @@ from features.catalogue.pattern import pattern
 from features.catalogue.price import price
 from features.catalogue.regime import regime
 from features.catalogue.rolling import rolling
+from features.catalogue.sentiment import sentiment
 from features.catalogue.time import time
 from features.catalogue.trend import trend
 from features.catalogue.volatility import volatility
@@ -17,6 +19,7 @@ from features.catalogue.volume import volume
 
 GROUPS = (
     price, trend, momentum, volatility, volume, rolling, pattern, levels, time, micro, regime,
+    cross, sentiment,
 )  # fmt: skip
 
 FEATURES = Catalogue(GROUPS, aliases={"returns": "return_1"})

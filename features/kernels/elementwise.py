@@ -17,9 +17,9 @@ from features.kernels.arrays import Column
 (
     ADD, SUBTRACT, MULTIPLY, DIVIDE, RATIO, LARGER, SMALLER, GREATER, GREATER_EQUAL, EQUAL, BOTH,
     WHERE, FLOOR_DIVIDE, MODULO, NEGATE, MAGNITUDE, SIGN, ROOT, LOG, EXP, SINE, COSINE, NORMAL_CDF,
-    DAY_OF_MONTH, MONTH,
-) = range(25)  # fmt: skip
-LAST = MONTH
+    DAY_OF_MONTH, MONTH, MISSING,
+) = range(26)  # fmt: skip
+LAST = MISSING
 
 _DAY_MS = 86_400_000.0
 _ROOT_HALF = math.sqrt(0.5)
@@ -114,14 +114,23 @@ def _functions(code: int, x: Column, out: Column) -> None:  # noqa: C901 - a swi
             out[i] = math.cos(x[i])
     elif code == NORMAL_CDF:
         for i in range(len(out)):
-            out[i] = 0.5 * math.erfc(-x[i] * _ROOT_HALF)
+            out[i] = normal_cdf(x[i])
     elif code in (DAY_OF_MONTH, MONTH):
         for i in range(len(out)):
-            out[i] = _calendar(x[i], code == MONTH)
+            out[i] = calendar(x[i], code == MONTH)
+    elif code == MISSING:
+        for i in range(len(out)):
+            out[i] = 1.0 if math.isnan(x[i]) else 0.0
 
 
 @njit(error_model="numpy")
-def _calendar(milliseconds: float, month: bool) -> float:
+def normal_cdf(x: float) -> float:
+    """Return the standard normal distribution function."""
+    return 0.5 * math.erfc(-x * _ROOT_HALF)
+
+
+@njit(error_model="numpy")
+def calendar(milliseconds: float, month: bool) -> float:
     """Return day of the month, or month, of epoch milliseconds (Hinnant's civil_from_days)."""
     days = int(np.floor(milliseconds / _DAY_MS)) + 719_468  # days since 0000-03-01
     day_of_era = days % 146_097

@@ -7,27 +7,25 @@ import math
 import numpy as np
 from numba import njit
 
-from features.kernels.arrays import Column, Scratch
+from features.kernels.arrays import Column
 
 
 @njit(error_model="numpy")
-def skew(n: int, out: Column, work: Scratch) -> None:
-    """Write the adjusted sample skewness (G1) of power sums in `work`; 0 for a flat window."""
+def skew(m2: float, m3: float, n: int) -> float:
+    """Return the adjusted sample skewness (G1) of sums of powers; 0 for a flat window."""
+    v = m2 / n
+    spread = v * math.sqrt(v)
     factor = math.sqrt(n * (n - 1.0)) / (n - 2.0)
-    for i in range(len(out)):
-        v = work[0, i] / n
-        spread = v * math.sqrt(v)
-        out[i] = factor * (work[1, i] / n) / spread if spread > 0.0 else 0.0
+    return factor * (m3 / n) / spread if spread > 0.0 else 0.0
 
 
 @njit(error_model="numpy")
-def kurtosis(n: int, out: Column, work: Scratch) -> None:
-    """Write the adjusted excess kurtosis (G2) of power sums in `work`; 0 for a flat window."""
+def kurtosis(m2: float, m4: float, n: int) -> float:
+    """Return the adjusted excess kurtosis (G2) of sums of powers; 0 for a flat window."""
     scale = n * (n + 1.0) * (n - 1.0) / ((n - 2.0) * (n - 3.0))
     normal = 3.0 * (n - 1.0) * (n - 1.0) / ((n - 2.0) * (n - 3.0))
-    for i in range(len(out)):
-        spread = work[0, i] * work[0, i]
-        out[i] = scale * work[2, i] / spread - normal if spread > 0.0 else 0.0
+    spread = m2 * m2
+    return scale * m4 / spread - normal if spread > 0.0 else 0.0
 
 
 @njit(error_model="numpy")

@@ -4,7 +4,6 @@ Each kernel gets columns of n - 1 + m values and writes m: value i is made of x[
 x[i + n - 1] (its own bar). The outer loop goes through the window, the inner one through the bars,
 so that the inner one vectorises, while each bar's sum still runs in the same order however many
 bars come at once: that keeps history and live bar equal to the last bit.
-
 Sums of values are taken of their distance to the window's oldest value. That makes moments of a
 flat window exactly zero, and bounds cancellation, since the pivot is one of the values summed.
 """
@@ -46,13 +45,9 @@ def apply(  # noqa: C901 - a switch
     elif code == RANK:
         _rank(x, n, out)
     elif code in (SLOPE, R_SQUARED):
-        _trend(code == SLOPE, x, n, out, work)
+        _trend(code, x, n, out, work)
     elif code in (SKEW, KURTOSIS):
-        _moments(x, n, out, work)
-        if code == SKEW:
-            shapes.skew(n, out, work)
-        else:
-            shapes.kurtosis(n, out, work)
+        _moments(code, x, n, out, work)
     elif code == MEAN_DEVIATION:
         _mean_deviation(x, n, out, work)
     elif code == MEDIAN:
@@ -96,7 +91,7 @@ def _comoments(code: int, x: Column, y: Column, n: int, out: Column, work: Scrat
                 sx[i] += dx
                 sxx[i] += dx * dx
         for i in range(m):
-            out[i] = max(sxx[i] - sx[i] * sx[i] / n, 0.0) / (n - 1)
+            out[i] = spread(sx[i], sxx[i], n)
         return
     for j in range(1, n):
         for i in range(m):
@@ -111,10 +106,20 @@ def _comoments(code: int, x: Column, y: Column, n: int, out: Column, work: Scrat
         out[i] = (sxy[i] - sx[i] * sy[i] / n) / (n - 1)
     if code == CORRELATION:
         for i in range(m):
-            vx = max(sxx[i] - sx[i] * sx[i] / n, 0.0) / (n - 1)
-            vy = max(syy[i] - sy[i] * sy[i] / n, 0.0) / (n - 1)
-            spread = math.sqrt(vx) * math.sqrt(vy)
-            out[i] = min(max(out[i] / spread, -1.0), 1.0) if spread > 0.0 else 0.0
+            out[i] = correlation(out[i], sx[i], sy[i], sxx[i], syy[i], n)
+
+
+@njit(error_model="numpy")
+def spread(s: float, q: float, n: int) -> float:
+    """Return the sample variance (ddof 1) of a sum and a sum of squares."""
+    return max(q - s * s / n, 0.0) / (n - 1)
+
+
+@njit(error_model="numpy")
+def correlation(covariance: float, sx: float, sy: float, sxx: float, syy: float, n: int) -> float:
+    """Return Pearson's correlation of sums and sums of squares; 0 where one side is flat."""
+    scale = math.sqrt(spread(sx, sxx, n)) * math.sqrt(spread(sy, syy, n))
+    return min(max(covariance / scale, -1.0), 1.0) if scale > 0.0 else 0.0
 
 
 @njit(error_model="numpy")
@@ -158,12 +163,24 @@ def _rank(x: Column, n: int, out: Column) -> None:
 
 
 @njit(error_model="numpy")
-def _trend(slope: bool, x: Column, n: int, out: Column, work: Scratch) -> None:
-    """Write slope a bar of the least squares line through the window, or its R² (0 if flat)."""
+def slope(lean: float, n: int) -> float:
+    """Return the slope a bar of the least squares line; `lean` is the sum of (j - middle) x."""
+    return lean / (n * (n * n - 1.0) / 12.0)
+
+
+@njit(error_model="numpy")
+def r_squared(lean: float, s: float, q: float, n: int) -> float:
+    """Return the R² of the least squares line; 0 where the window is flat."""
+    total = max(q - s * s / n, 0.0)
+    return min(lean * lean / (n * (n * n - 1.0) / 12.0 * total), 1.0) if total > 0.0 else 0.0
+
+
+@njit(error_model="numpy")
+def _trend(code: int, x: Column, n: int, out: Column, work: Scratch) -> None:
+    """Write slope a bar of the least squares line through the window, or its R²."""
     m = len(out)
     s, q = work[0, :m], work[1, :m]
     middle = (n - 1) / 2.0
-    spread = n * (n * n - 1.0) / 12.0
     for i in range(m):
         out[i] = 0.0
         s[i] = 0.0
@@ -175,16 +192,12 @@ def _trend(slope: bool, x: Column, n: int, out: Column, work: Scratch) -> None:
             s[i] += d
             q[i] += d * d
     for i in range(m):
-        if slope:
-            out[i] = out[i] / spread
-        else:
-            total = max(q[i] - s[i] * s[i] / n, 0.0)
-            out[i] = min(out[i] * out[i] / (spread * total), 1.0) if total > 0.0 else 0.0
+        out[i] = slope(out[i], n) if code == SLOPE else r_squared(out[i], s[i], q[i], n)
 
 
 @njit(error_model="numpy")
-def _moments(x: Column, n: int, out: Column, work: Scratch) -> None:
-    """Leave the sums of the 2nd, 3rd and 4th powers of distances to the mean in `work`."""
+def _moments(code: int, x: Column, n: int, out: Column, work: Scratch) -> None:
+    """Write skewness or kurtosis, of the 2nd to 4th powers of distances to the mean."""
     m = len(out)
     m2, m3, m4 = work[0, :m], work[1, :m], work[2, :m]
     work[:, :m] = 0.0
@@ -195,6 +208,9 @@ def _moments(x: Column, n: int, out: Column, work: Scratch) -> None:
             m2[i] += d * d
             m3[i] += d * d * d
             m4[i] += d * d * d * d
+    for i in range(m):
+        skewed = code == SKEW
+        out[i] = shapes.skew(m2[i], m3[i], n) if skewed else shapes.kurtosis(m2[i], m4[i], n)
 
 
 @njit(error_model="numpy")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -12,13 +13,19 @@ import pytest
 from features.catalogue import FEATURES
 from features.model_set import MODEL_SET
 from features.program import FeatureProgram
-from tests.features.walks import flat, frame, walk
+from tests.features.walks import beside, flat, frame
+from tests.features.walks import walk as bare_walk
 
 NAMES = tuple(FEATURES)
 PROGRAM = FeatureProgram(NAMES)
 SCALE_FREE = [j for j, name in enumerate(NAMES) if PROGRAM.units[name] == "–"]
 REAL = Path(os.environ.get("TIDEWHEEL_REAL_CANDLES") or Path(__file__).parents[3] / "shared/data")
 PRICES = ["open", "high", "low", "close"]
+
+
+def walk(n: int, seed: int = 0, outages: Iterable[tuple[int, int]] = ()) -> pd.DataFrame:
+    """Return a random walk with everything beside it."""
+    return beside(bare_walk(n, seed, outages), seed)
 
 
 def differing(a: np.ndarray, b: np.ndarray) -> list[str]:
@@ -46,7 +53,7 @@ def test_dropping_the_future_changes_nothing(candles, values, cut) -> None:
 def test_another_future_changes_nothing(candles, values) -> None:
     cut = 2345
     other = candles.copy()
-    other.iloc[cut:] = walk(2700, seed=99).iloc[cut:] * 2
+    other.iloc[cut:] = (walk(2700, seed=99) * 2).iloc[cut:]
     changed = PROGRAM.run(other, dtype=np.float64)
     assert differing(changed[:cut], values[:cut]) == []
     # The check above sees real changes: only what reads the clock alone stays as it was.
@@ -135,7 +142,7 @@ def extreme() -> dict[str, pd.DataFrame]:
 
 @pytest.mark.parametrize("case", extreme())
 def test_values_are_finite_on_any_valid_candles(case) -> None:
-    values = PROGRAM.run(extreme()[case])
+    values = PROGRAM.run(beside(extreme()[case]))
     for j, name in enumerate(NAMES):
         assert np.isfinite(values[PROGRAM.lookbacks[name] :, j]).all(), name
 

@@ -10,12 +10,19 @@ import pytest
 
 from features.catalogue import FEATURES
 from features.compiler import compile_plan
-from features.errors import BadBar, BadState, FeatureError, UnknownFeature
+from features.errors import (
+    BadBar,
+    BadState,
+    FeatureError,
+    MissingInput,
+    NotEnoughHistory,
+    UnknownFeature,
+)
 from features.inputs import c
 from features.language import ema, mean
 from features.program import FeatureProgram
 from market.errors import BadCandles
-from tests.features.walks import walk
+from tests.features.walks import beside, walk
 
 NAMES = tuple(FEATURES)
 SMALL = ("return_1", "rsi_14", "ema_20", "close_to_vwap", "log_rv_12", "psar_dist", "hour")
@@ -23,7 +30,7 @@ SMALL = ("return_1", "rsi_14", "ema_20", "close_to_vwap", "log_rv_12", "psar_dis
 
 @pytest.fixture(scope="module")
 def candles() -> pd.DataFrame:
-    return walk(2600, seed=1, outages=[(900, 1300)])
+    return beside(walk(2600, seed=1, outages=[(900, 1300)]))
 
 
 @pytest.fixture(scope="module")
@@ -32,8 +39,14 @@ def whole(candles: pd.DataFrame) -> np.ndarray:
 
 
 def records(candles: pd.DataFrame) -> list[tuple[float, ...]]:
+    """Return bars as numbers, for a program of all features."""
     times = candles.index.asi8.tolist()
     return [(t, *row) for t, row in zip(times, candles.to_numpy().tolist(), strict=True)]
+
+
+def plain(candles: pd.DataFrame) -> list[tuple[float, ...]]:
+    """Return bars as numbers, for a program that needs nothing beside the candles."""
+    return [record[:6] for record in records(candles)]
 
 
 def same_bits(a: np.ndarray, b: np.ndarray) -> bool:
@@ -81,7 +94,7 @@ def test_float64_is_what_float32_was_rounded_from(candles, whole) -> None:
 
 def test_a_fork_goes_its_own_way(candles) -> None:
     program = FeatureProgram(SMALL)
-    bars = records(candles)
+    bars = plain(candles)
     program.run(candles.iloc[:400])
     fork = program.fork()
     strange = (bars[400][0], 150.0, 200.0, 90.0, 160.0, 1e6)
@@ -121,7 +134,7 @@ def test_a_program_goes_on_from_its_bytes(candles, whole, seen) -> None:
 def test_bytes_do_not_depend_on_how_the_bars_came(candles) -> None:
     one, other = FeatureProgram(SMALL), FeatureProgram(SMALL)
     one.run(candles.iloc[:1000])
-    for bar in records(candles)[:1000]:
+    for bar in plain(candles)[:1000]:
         other.push(bar)
     assert one.to_bytes() == other.to_bytes()
 
@@ -177,10 +190,10 @@ def test_bars_come_as_records_series_or_numbers(candles) -> None:
     when, row = candles.index[500], candles.iloc[500]
     for bar in (
         row,
-        {"timestamp": when, **row.to_dict()},
+        {"timestamp": when, **row.to_dict()},  # what is not needed is ignored
         {"timestamp": int(when.value // 10**6), **row.to_dict()},
         {"timestamp": when.isoformat(), **row.to_dict()},
-        records(candles)[500],
+        plain(candles)[500],
     ):
         assert same_bits(FeatureProgram(SMALL).push(bar), expected)
 
@@ -208,14 +221,14 @@ def test_a_bar_that_cannot_be_is_refused_and_leaves_no_trace(candles, change, re
 
 def test_bars_must_follow_each_other(candles) -> None:
     program = FeatureProgram(SMALL)
-    bars = records(candles)
+    bars = plain(candles)
     program.push(bars[5])
     for late in (bars[5], bars[4]):
         with pytest.raises(BadBar, match="does not follow"):
             program.push(late)
     with pytest.raises(BadBar, match="lacks timestamp, volume"):
         program.push({"open": 1, "high": 1, "low": 1, "close": 1})
-    with pytest.raises(BadBar, match="six numbers"):
+    with pytest.raises(BadBar, match="6 numbers"):
         program.push([1.0, 2.0])
 
 
@@ -229,6 +242,52 @@ def test_candles_that_were_not_repaired_are_refused(candles) -> None:
         program.run(pd.concat([candles.iloc[:5], candles.iloc[4:9]]))
     with pytest.raises(BadCandles, match="volume"):
         program.run(candles.drop(columns="volume"))
+
+
+def test_what_is_needed_beside_the_candles_is_asked_for(candles) -> None:
+    program = FeatureProgram(["return_1", "btc_beta_60", "sentiment"])
+    assert program.inputs == ("benchmark", "sentiment")
+    assert FeatureProgram(SMALL).inputs == ()
+    with pytest.raises(MissingInput, match="with_benchmark"):
+        program.run(candles.drop(columns="benchmark"))
+    with pytest.raises(MissingInput, match="with_sentiment"):
+        program.push(candles.drop(columns="sentiment").iloc[0])
+    with pytest.raises(BadBar, match="8 numbers"):
+        program.push(plain(candles)[0])
+    for value in (np.nan, 0.0, np.inf):
+        bar = {"timestamp": candles.index[0], **candles.iloc[0].to_dict(), "benchmark": value}
+        with pytest.raises(MissingInput, match="benchmark is"):
+            program.push(bar)
+    assert program.seen == 0
+
+
+def test_a_cold_start_says_how_many_bars_it_needs(candles) -> None:
+    program = FeatureProgram(SMALL)
+    with pytest.raises(NotEnoughHistory, match="replays 1441 bars, and here are 1440: close"):
+        program.replay(candles.iloc[:1440])
+    row = program.replay(candles.iloc[-1441:])
+    assert same_bits(row, FeatureProgram(SMALL).run(candles.iloc[-1441:])[-1])
+    assert program.seen == 1441
+
+
+def test_rows_go_into_an_array_in_hand(candles, whole) -> None:
+    out = np.empty_like(whole)
+    assert FeatureProgram(NAMES).run(candles, out=out) is out
+    assert same_bits(out, whole)
+    with pytest.raises(FeatureError, match=r"\(2600, 7\)"):
+        FeatureProgram(SMALL).run(candles, out=out)
+
+
+def test_candles_that_are_refused_leave_no_trace(candles, whole) -> None:
+    program = FeatureProgram(NAMES)
+    program.run(candles.iloc[:700])
+    before = program.to_bytes()
+    holed = candles.iloc[700:1400].copy()
+    holed.iloc[600, 3] = np.nan
+    with pytest.raises(BadCandles):
+        program.extend(holed)
+    assert program.to_bytes() == before
+    assert same_bits(program.extend(candles.iloc[700:1400]), whole[700:1400])
 
 
 def test_no_candles_are_no_rows() -> None:

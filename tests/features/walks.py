@@ -20,6 +20,17 @@ def frame(o: NDArray, h: NDArray, low: NDArray, c: NDArray, v: NDArray) -> pd.Da
     return candle_frame(times, np.column_stack([o, h, low, c, v]).astype(np.float64))
 
 
+def beside(candles: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
+    """Return candles with a benchmark that they follow, and a sentiment with holes."""
+    rng = np.random.default_rng((seed, 7))
+    n = len(candles)
+    shared = np.diff(np.log(candles["close"].to_numpy()), prepend=np.log(candles["close"].iloc[0]))
+    path = 30_000 * np.exp(np.cumsum(0.5 * shared + 5e-4 * rng.standard_normal(n)))
+    mood = np.repeat(rng.uniform(-1, 1, n // 60 + 1), 60)[:n]
+    mood[np.repeat(rng.random(n // 60 + 1) < 0.3, 60)[:n]] = np.nan
+    return candles.assign(benchmark=np.round(path, 1), sentiment=mood)
+
+
 def flat(n: int, price: float, volume: float) -> pd.DataFrame:
     """Return candles in which nothing moves."""
     level = np.full(n, price)

@@ -1,0 +1,93 @@
+"""Columns beside the candles: a benchmark's close, and a sentiment as of its publication."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from features.bars import BENCHMARK, SENTIMENT
+from features.errors import MissingInput
+from market.candles import as_candles, open_ms
+from market.timeframes import timeframe_ms
+
+
+def with_benchmark(candles: pd.DataFrame, benchmark: pd.DataFrame) -> pd.DataFrame:
+    """Return the candles with a column ``benchmark``.
+
+    Parameters
+    ----------
+    candles : pandas.DataFrame
+        Canonical candles.
+    benchmark : pandas.DataFrame
+        Canonical candles of the benchmark, of the same bar length. Where it lacks a bar, its last
+        close before stands in.
+
+    Returns
+    -------
+    pandas.DataFrame
+        `candles` and the benchmark's close at the close of each bar.
+
+    Raises
+    ------
+    MissingInput
+        The benchmark begins later than the candles.
+    """
+    others = as_candles(benchmark)
+    own, other = open_ms(as_candles(candles)), open_ms(others)
+    place = np.searchsorted(other, own, side="right") - 1
+    before = int((place < 0).sum())
+    if before:
+        first = others.index[0].isoformat() if len(others) else "never"
+        raise MissingInput(
+            f"the benchmark begins {first}, after {before} of {len(own)} candles; fetch it from "
+            f"{candles.index[0].isoformat()} on, or leave those candles out"
+        )
+    return candles.assign(**{BENCHMARK: others["close"].to_numpy()[place]})
+
+
+def with_sentiment(
+    candles: pd.DataFrame,
+    published: pd.Series,
+    timeframe: str,
+    max_age: str | pd.Timedelta | None = None,
+) -> pd.DataFrame:
+    """Return the candles with a column ``sentiment``, NaN where nothing was known.
+
+    Parameters
+    ----------
+    candles : pandas.DataFrame
+        Canonical candles.
+    published : pandas.Series
+        Values by the moment they became public, with a zone. Not by the day they speak of: a
+        score of Monday that is published on Tuesday belongs to Tuesday.
+    timeframe : str
+        Length of a bar.
+    max_age : str or pandas.Timedelta, optional
+        How long a value counts, such as ``"24h"``; for ever by default.
+
+    Returns
+    -------
+    pandas.DataFrame
+        `candles` and the latest value that was public when each bar closed.
+
+    Raises
+    ------
+    MissingInput
+        A moment without a zone, or out of order.
+    """
+    moments = published.index
+    if not isinstance(moments, pd.DatetimeIndex) or moments.tz is None:
+        raise MissingInput("sentiment must be indexed by moments of publication with a zone")
+    if not moments.is_monotonic_increasing:
+        raise MissingInput("sentiment is out of order; sort it by its moment of publication")
+    known = published.dropna()
+    closes = open_ms(as_candles(candles)) + timeframe_ms(timeframe)
+    since = pd.DatetimeIndex(known.index).ceil("ms").as_unit("ms").asi8
+    place = np.searchsorted(since, closes, side="right") - 1
+    found = place >= 0
+    result = np.full(len(closes), np.nan)
+    result[found] = known.to_numpy(np.float64)[place[found]]
+    if max_age is not None and len(since):
+        age = closes - since[np.maximum(place, 0)]
+        result[age > pd.Timedelta(max_age).total_seconds() * 1000] = np.nan
+    return candles.assign(**{SENTIMENT: result})
