@@ -62,10 +62,12 @@ add(
     "Signed volume of 20 bars, relative to their volume",
 )
 add("cmf_20", ratio(total(flow, 20), total_20), "Chaikin's money flow over 20 bars")
+# Averages over 3 and 10 bars of A/D, the running sum of the flow: their difference does not hold
+# the sum's start, and is (1/alpha_10 - 1/alpha_3) times the flow averaged over both.
 add(
     "adosc_norm",
-    ratio(ema(flow, 3) - ema(flow, 10), mean_20),
-    "Average money flow of 3 bars minus that of 10, relative to the mean volume of 20",
+    ratio(ema(ema(flow, 10), 3) * 3.5, mean_20),
+    "Chaikin's oscillator (3 and 10 bars), relative to the mean volume of 20",
 )
 add(
     "force_index_13",
