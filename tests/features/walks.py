@@ -37,6 +37,12 @@ def flat(n: int, price: float, volume: float) -> pd.DataFrame:
     return frame(level, level, level, level, np.full(n, volume))
 
 
+def spaced(candles: pd.DataFrame, step: str) -> pd.DataFrame:
+    """Return the candles with open times this far apart, to see more days with fewer bars."""
+    times = pd.date_range(candles.index[0], periods=len(candles), freq=step, unit="ms")
+    return candles.set_axis(times.rename(candles.index.name))
+
+
 def walk(n: int, seed: int = 0, outages: Iterable[tuple[int, int]] = ()) -> pd.DataFrame:
     """Return a random walk; in an outage the price stands and nothing is traded."""
     rng = np.random.default_rng(seed)
@@ -53,3 +59,8 @@ def walk(n: int, seed: int = 0, outages: Iterable[tuple[int, int]] = ()) -> pd.D
     for first, end in outages:
         o[first:end] = h[first:end] = low[first:end] = c[first]
     return frame(o, h, low, c, v)
+
+
+def scaled(candles: pd.DataFrame, price: float, volume: float) -> pd.DataFrame:
+    """Return the candles in other units of money and coins."""
+    return candles * [price, price, price, price, volume]

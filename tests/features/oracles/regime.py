@@ -2,26 +2,54 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
+import pandas_ta_classic as classic
+import talib
 
-from tests.features.oracles.common import Exempt, Floats, Market, Table, deviation, lag, last, ratio
+from tests.features.oracles.common import (
+    Exempt,
+    Floats,
+    Market,
+    Table,
+    deviation,
+    family,
+    lag,
+    ratio,
+    rolled,
+)
 
 
-def _efficiency(m: Market, n: int) -> Floats:
-    steps = np.abs(m.C - lag(m.C, 1))
-    return ratio(np.abs(m.C - lag(m.C, n)), last(steps, n).sum(axis=1))
+def variance(x: Floats) -> float:
+    mean = math.fsum(x) / len(x)
+    return math.fsum((value - mean) ** 2 for value in x) / (len(x) - 1)
 
 
-def _hurst(m: Market) -> Floats:
-    far = np.log(m.C / lag(m.C, 16))
-    return np.log(deviation(far, 100) / deviation(m.returns, 100)) / np.log(16)
+def spread(m: Market, q: int) -> Floats:
+    """Return the sample variance of the last 100 overlapping log returns over q bars."""
+    return rolled(np.log(m.C / lag(m.C, q)), 100, variance)
 
 
-TALIB: Table = {}
-CLASSIC: Table = {}
-PLAIN: Table = {
-    "efficiency_ratio_50": lambda m: _efficiency(m, 50),
-    "hurst_100": _hurst,
+def hurst(m: Market) -> Floats:
+    """Return H of Var(r_q) = q^2H Var(r_1), as a fractional Brownian motion has it."""
+    return np.log(spread(m, 16) / spread(m, 1)) / math.log(16) / 2
+
+
+TALIB: Table = {"trend_regime": lambda m: np.sign(talib.EMA(m.C, 50) - talib.EMA(m.C, 200))}
+
+CLASSIC: Table = {
+    **family("efficiency_ratio", (10, 50, 33), lambda m, n: classic.er(m.c, n)),
 }
+
+PLAIN: Table = {
+    # Lo and MacKinlay (1988): the variance of a random walk's returns grows with their length.
+    "variance_ratio_5_100": lambda m: spread(m, 5) / (5 * spread(m, 1)),
+    "hurst_100": hurst,
+    "vol_regime_20_288": lambda m: ratio(
+        deviation(m.returns, 20), np.sqrt(rolled(m.returns**2, 288, math.fsum) / 288), 1
+    ),
+}
+
 EXCEPTIONS: dict[tuple[str, str], Exempt] = {}
 RARE: dict[str, str] = {}

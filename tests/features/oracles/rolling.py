@@ -2,35 +2,83 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
+import pandas as pd
+import pandas_ta_classic as classic
 import talib
 
-from tests.features.oracles.common import (
-    Exempt,
-    Table,
-    correlation,
-    deviation,
-    lag,
-    last,
-    ratio,
-    rolled,
-    shape,
-)
+from tests.features.oracles.common import Exempt, Floats, Market, Table, family, lag, rolled
+
+
+def log_return(m: Market) -> pd.Series:
+    return classic.log_return(m.c, 1)
+
+
+def place(x: Floats) -> float:
+    """Return the share of the other values below the last, equal ones counting half."""
+    below = sum(1.0 for other in x[:-1] if other < x[-1])
+    equal = sum(1.0 for other in x[:-1] if other == x[-1])
+    return (below + equal / 2) / (len(x) - 1)
+
+
+def hits(x: Floats) -> float:
+    rises = sum(1 for before, after in pairwise(x) if after > before)
+    return rises / (len(x) - 1)
+
+
+def autocorrelation(m: Market, behind: int, n: int) -> Floats:
+    return talib.CORREL(m.returns, lag(m.returns, behind), n)
+
 
 TALIB: Table = {
-    "min_20": lambda m: talib.MIN(m.L, 20),
-    "max_20": lambda m: talib.MAX(m.H, 20),
+    **family("min", (5, 10, 20, 3), lambda m, n: talib.MIN(m.L, n)),
+    **family("max", (5, 10, 20, 3), lambda m, n: talib.MAX(m.H, n)),
+    **family("close_to_min", (5, 10, 20, 3), lambda m, n: m.C / talib.MIN(m.L, n) - 1),
+    **family("close_to_max", (5, 10, 20, 3), lambda m, n: m.C / talib.MAX(m.H, n) - 1),
+    **family(
+        "range_pos", (5, 10, 20, 50, 3), lambda m, n: talib.STOCHF(m.H, m.L, m.C, n, 1, 0)[0] / 100
+    ),
+    **family("drawdown", (50, 7), lambda m, n: m.C / talib.MAX(m.C, n) - 1),
+    **family("runup", (50, 7), lambda m, n: m.C / talib.MIN(m.C, n) - 1),
+    **family(
+        "bars_since_high",
+        (50, 2),
+        lambda m, n: (np.arange(len(m.H)) - talib.MAXINDEX(m.H, n)) / n,
+    ),
+    **family(
+        "bars_since_low",
+        (50, 2),
+        lambda m, n: (np.arange(len(m.L)) - talib.MININDEX(m.L, n)) / n,
+    ),
+    "autocorr_1_20": lambda m: autocorrelation(m, 1, 20),
+    "autocorr_5_60": lambda m: autocorrelation(m, 5, 60),
 }
-CLASSIC: Table = {}
+
+CLASSIC: Table = {
+    **family("zscore", (5, 10, 20, 50, 33), lambda m, n: classic.zscore(m.c, n)),
+    **family("skew", (20, 60, 7), lambda m, n: classic.skew(log_return(m), n)),
+    **family("kurt", (60, 4), lambda m, n: classic.kurtosis(log_return(m), n)),
+    **family("median_dev", (20, 7), lambda m, n: m.c / classic.median(m.c, n) - 1),
+    **family("return_zscore", (20, 7), lambda m, n: classic.zscore(log_return(m), n)),
+    **family(
+        "sharpe",
+        (20, 7),
+        lambda m, n: (
+            classic.sma(log_return(m), n, talib=False)
+            / classic.stdev(log_return(m), n, ddof=1, talib=False)
+        ),
+    ),
+}
+
 PLAIN: Table = {
-    "close_rank_50": lambda m: (m.c.rolling(50).rank() - 1) / 49,
-    "zscore_20": lambda m: ratio(m.C - last(m.C, 20).mean(axis=1), deviation(m.C, 20)),
-    "median_dev_20": lambda m: m.C / np.median(last(m.C, 20), axis=1) - 1,
-    "skew_60": lambda m: shape(m.returns, 60, "skew"),
-    "kurt_60": lambda m: shape(m.returns, 60, "kurt"),
-    "bars_since_high_50": lambda m: rolled(m.H, 50, lambda x: np.argmax(x[::-1])) / 50,
-    "bars_since_low_50": lambda m: rolled(m.L, 50, lambda x: np.argmin(x[::-1])) / 50,
-    "autocorr_5_60": lambda m: correlation(m.returns, lag(m.returns, 5), 60),
+    # In the outage all are equal: ages of 0, since of equal extremes the latest counts.
+    "bars_since_high_50": lambda m: rolled(m.H, 50, lambda x: np.argmax(x[::-1]) / 50),
+    "bars_since_low_50": lambda m: rolled(m.L, 50, lambda x: np.argmin(x[::-1]) / 50),
+    **family("close_rank", (50, 2), lambda m, n: rolled(m.C, n, place)),
+    **family("hit_rate", (20, 1), lambda m, n: rolled(m.C, n + 1, hits)),
 }
+
 EXCEPTIONS: dict[tuple[str, str], Exempt] = {}
 RARE: dict[str, str] = {}
