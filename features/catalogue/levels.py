@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from features.catalogue.feature import Group
-from features.catalogue.parts import day
+from features.catalogue.parts import high_before, low_before, pivot
 from features.inputs import c, h, l
 from features.language import (
     highest,
     lag,
     lowest,
-    previous_session,
     ratio,
-    session_highest,
-    session_lowest,
 )
 
 levels = Group("levels")
@@ -43,23 +40,23 @@ family(
     "Whether the close is below the {n} bars before",
 )
 
-high = previous_session(session_highest(h, day), day)
-low = previous_session(session_lowest(l, day), day)
-pivot = (high + low + previous_session(c, day)) / 3
 add("pivot_dist", c / pivot - 1, "Close relative to yesterday's pivot (UTC days)")
 add(
     "pivot_r1_dist",
-    (pivot * 2 - low) / c - 1,
+    (pivot * 2 - low_before) / c - 1,
     "First resistance of yesterday's pivot, relative to the close",
 )
-# 2 pivot - high can come near zero after a day that fell by most of its price; the close cannot.
+# 2 pivot - high_before can come near zero after a day that fell by most of its price; the close
+# cannot.
 add(
     "pivot_s1_dist",
-    1 - (pivot * 2 - high) / c,
+    1 - (pivot * 2 - high_before) / c,
     "Distance of the close above the first support of yesterday's pivot",
 )
 add(
-    "prev_day_range_pos", ratio(c - low, high - low, 0.5), "Place of the close in yesterday's range"
+    "prev_day_range_pos",
+    ratio(c - low_before, high_before - low_before, 0.5),
+    "Place of the close in yesterday's range",
 )
 add(
     "swing_high_dist_5",

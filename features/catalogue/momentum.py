@@ -3,7 +3,17 @@
 from __future__ import annotations
 
 from features.catalogue.feature import Group
-from features.catalogue.parts import body, middle, move, rsi, spread, true_range, typical
+from features.catalogue.parts import (
+    body,
+    gain,
+    loss,
+    middle,
+    move,
+    rsi,
+    spread,
+    true_range,
+    typical,
+)
 from features.expression import Expr
 from features.inputs import c, h, l, v
 from features.language import (
@@ -11,7 +21,6 @@ from features.language import (
     ema,
     highest,
     lag,
-    larger,
     lowest,
     magnitude,
     mean,
@@ -60,7 +69,7 @@ family(
     lambda n: (c / lag(c, n) - 1) * 100,
     "Change of the close over {n} bars in percent",
 )
-up, down = rma(larger(move, 0), 14), rma(larger(-move, 0), 14)
+up, down = rma(gain, 14), rma(loss, 14)
 add(
     "cmo_14",
     ratio(up - down, up + down) * 100,

@@ -3,10 +3,24 @@
 from __future__ import annotations
 
 from features.catalogue.feature import Group
-from features.catalogue.parts import body, bottom, lower_wick, move, spread, top, upper_wick
+from features.catalogue.parts import (
+    bottom,
+    falling,
+    long_body,
+    lower_wick,
+    move,
+    no_lower,
+    no_upper,
+    rising,
+    short_body,
+    size,
+    top,
+    upper_wick,
+    usual_range,
+)  # fmt: skip
 from features.expression import Expr
 from features.inputs import c, h, l, o
-from features.language import lag, larger, magnitude, mean, sign, smaller, streak, total
+from features.language import lag, larger, sign, smaller, streak, total
 
 pattern = Group("pattern")
 add = pattern.add
@@ -16,11 +30,6 @@ def _before(x: Expr) -> Expr:
     return lag(x, 1)
 
 
-size = magnitude(body)
-up, down = c > o, c < o
-usual_range, usual_size = _before(mean(spread, 10)), _before(mean(size, 10))
-long_body, short_body = size > usual_size, size <= usual_size
-no_upper, no_lower = upper_wick <= usual_range * 0.1, lower_wick <= usual_range * 0.1
 half_before = (_before(o) + _before(c)) / 2
 half_two_before = (lag(o, 2) + lag(c, 2)) / 2
 
@@ -32,8 +41,8 @@ add(
     "Long upper wick, no lower one",
 )
 add("cdl_marubozu", long_body & no_upper & no_lower, "Long body without wicks")
-bull = up & _before(down) & (c >= _before(o)) & (o <= _before(c)) & (size > _before(size))
-bear = down & _before(up) & (o >= _before(c)) & (c <= _before(o)) & (size > _before(size))
+bull = rising & _before(falling) & (c >= _before(o)) & (o <= _before(c)) & (size > _before(size))
+bear = falling & _before(rising) & (o >= _before(c)) & (c <= _before(o)) & (size > _before(size))
 add(
     "cdl_engulfing", bull - bear, "Body that engulfs the opposite one before; 1 bullish, -1 bearish"
 )
@@ -46,12 +55,12 @@ add(
 star = _before(short_body)
 add(
     "cdl_morning_star",
-    lag(down & long_body, 2) & star & up & (c > half_two_before),
+    lag(falling & long_body, 2) & star & rising & (c > half_two_before),
     "Long fall, short body, rise past half of the fall",
 )
 add(
     "cdl_evening_star",
-    lag(up & long_body, 2) & star & down & (c < half_two_before),
+    lag(rising & long_body, 2) & star & falling & (c < half_two_before),
     "Long rise, short body, fall past half of the rise",
 )
 rises, falls = (
@@ -60,24 +69,24 @@ rises, falls = (
 )
 add(
     "cdl_three_white_soldiers",
-    up & _before(up) & lag(up, 2) & rises & long_body,
+    rising & _before(rising) & lag(rising, 2) & rises & long_body,
     "Three rising bars, the last of them long",
 )
 add(
     "cdl_three_black_crows",
-    down & _before(down) & lag(down, 2) & falls & long_body,
+    falling & _before(falling) & lag(falling, 2) & falls & long_body,
     "Three falling bars, the last of them long",
 )
 add("cdl_inside_bar", (h < _before(h)) & (l > _before(l)), "Range inside the one before")
 add("cdl_outside_bar", (h > _before(h)) & (l < _before(l)), "Range around the one before")
 add(
     "cdl_piercing",
-    up & _before(down) & (o < _before(l)) & (c > half_before),
+    rising & _before(falling) & (o < _before(l)) & (c > half_before),
     "Opens below the falling bar before, closes past half of it",
 )
 add(
     "cdl_dark_cloud",
-    down & _before(up) & (o > _before(h)) & (c < half_before),
+    falling & _before(rising) & (o > _before(h)) & (c < half_before),
     "Opens above the rising bar before, closes past half of it",
 )
 add(
@@ -85,4 +94,4 @@ add(
     streak(move),
     "Closes in a row in this direction: positive rising, negative falling, at most 64",
 )
-add("bull_count_10", total(up, 10), "Bars of the last 10 that closed above their open")
+add("bull_count_10", total(rising, 10), "Bars of the last 10 that closed above their open")
