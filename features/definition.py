@@ -20,7 +20,8 @@ _OPERATORS = {
 }  # fmt: skip
 _COMPARISON, _NEGATIVE, _ATOM = 1, 5, 6
 _FLIPPED = {">": "<", ">=": "<="}
-_INPUTS = {"o": "open", "h": "high", "l": "low", "c": "close", "v": "volume"}
+INPUT_NAMES: Mapping[str, str] = {"o": "open", "h": "high", "l": "low", "c": "close", "v": "volume"}
+"""What the inputs of expressions are called in candles, where the two differ."""
 # What a word of an expression is called in the language, where the two differ.
 _CALLED = {"sqrt": "root", "abs": "magnitude", "sin": "sine", "cos": "cosine",
            "month": "month_of_year"}  # fmt: skip
@@ -95,7 +96,9 @@ class Definitions:
         if node.word == "negate":
             return f"-{self._part(node.args[0], _NEGATIVE)}", _NEGATIVE
         if not node.args:
-            return _INPUTS.get(node.word, node.word), _ATOM
+            # The feature `sentiment` is the column with its gaps filled: `sent` is the column.
+            name = "sent" if node.word == "sentiment" else node.word
+            return INPUT_NAMES.get(name, name), _ATOM
         return self._call(node), _ATOM
 
     def _constant(self, node: Expr) -> tuple[str, int]:

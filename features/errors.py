@@ -27,12 +27,12 @@ class UnitError(FeatureError):
     """Units that do not fit together, found when the expression is written."""
 
 
-class ExpressionError(FeatureError):
+class ExpressionError(FeatureError, ValueError):
     """An expression with impossible parameters."""
 
 
-class UnknownFeature(FeatureError, KeyError):
-    """A feature nobody defined."""
+class UnknownFeature(FeatureError, KeyError, ValueError):
+    """A feature nobody defined, or a group or unit that no feature has."""
 
     def __str__(self) -> str:
         """Return the message itself: KeyError would show it in quotes."""

@@ -1,4 +1,4 @@
-"""The command line: `tidewheel cycle`, `up`, `leaderboard`, `turns`, `settings`."""
+"""The command line: `tidewheel cycle`, `up`, `leaderboard`, `turns`, `settings`, `features`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Annotated, Any  # noqa: E402
 
 import typer  # noqa: E402
 
-from serving import console  # noqa: E402
+from serving import console, features  # noqa: E402
 
 app = typer.Typer(
     name="tidewheel",
@@ -22,6 +22,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
+
+app.add_typer(features.app)
 
 Home = Annotated[
     Path | None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import traceback
 from collections.abc import Mapping
@@ -14,6 +15,7 @@ from rich.table import Table
 
 BAD_INPUT = 2
 NOT_DONE = 1
+_WIDE = 1000  # characters: no table is wider
 
 _stderr = Console(stderr=True, highlight=False)
 _stdout = Console(highlight=False)
@@ -25,8 +27,10 @@ def say(text: str) -> None:
 
 
 def show(table: Table | str) -> None:
-    """Print an answer that somebody asked for."""
-    _stdout.print(table, soft_wrap=isinstance(table, str))
+    """Print an answer that somebody asked for; a pipe gets one line a row, however long."""
+    piped = not (_stdout.is_terminal or "COLUMNS" in os.environ)
+    console = Console(highlight=False, width=_WIDE) if piped else _stdout
+    console.print(table, soft_wrap=isinstance(table, str))
 
 
 def progress_console() -> Console:

@@ -166,10 +166,11 @@ class Catalogue(Mapping[str, Feature]):
         name = self.aliases.get(name, name)
         if name in self._features:
             return self._features[name]
-        found = self._in_family(name)
+        found = self.family_of(name)
         if found is None:
             raise KeyError(name)
-        return found
+        family, n = found
+        return family.feature(n)
 
     def __iter__(self) -> Iterator[str]:
         """Iterate over the listed names, in the order of the catalogue."""
@@ -179,13 +180,14 @@ class Catalogue(Mapping[str, Feature]):
         """Return how many names are listed."""
         return len(self._features)
 
-    def _in_family(self, name: str) -> Feature | None:
+    def family_of(self, name: str) -> tuple[Family, int] | None:
+        """Return the family that a name belongs to, with its number of bars."""
         parts = name.split("_")
         for i, number in enumerate(parts):
             family = self.families.get("_".join([*parts[:i], "{n}", *parts[i + 1 :]]))
             plain = number.isascii() and number.isdecimal() and not number.startswith("0")
             if family is not None and plain and int(number) <= _LARGEST:
-                return family.feature(int(number))
+                return family, int(number)
         return None
 
     def _check_twin(self, name: str, feature: Feature) -> None:

@@ -15,8 +15,9 @@ from features.expression import Expr
 WORDS: dict[str, Any] = {
     "__builtins__": {},
     **{n: getattr(language, n) for n in dir(language) if not n.startswith("_")},
-    **{n: getattr(inputs, n) for n in ("ts", "DAY", "HOUR", "QUARTER_HOUR")},
+    **{n: getattr(inputs, n) for n in ("ts", "sent", "DAY", "HOUR", "QUARTER_HOUR")},
     **PARTS,
+    "benchmark": inputs.btc,
 }
 LISTED = {name: feature.expression for name, feature in FEATURES.items()}
 EXACT = Definitions.of(FEATURES, digits=17)

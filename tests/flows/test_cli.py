@@ -54,11 +54,14 @@ def shown(table: Any, width: int = 80) -> str:
     return captured.get()
 
 
-@pytest.mark.parametrize("command", ["cycle", "up", "leaderboard", "turns", "settings"])
+COMMANDS = ["cycle", "up", "leaderboard", "turns", "settings", "features list", "features show"]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
 def test_each_command_explains_itself_with_an_example(
     command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert call(monkeypatch, command, "--help") == 0
+    assert call(monkeypatch, *command.split(), "--help") == 0
     assert f"Example: tidewheel {command}" in capsys.readouterr().out
 
 
