@@ -22,7 +22,6 @@ from features.language import (
     ratio,
     rma,
     root,
-    skew,
     smaller,
     square,
     total,
@@ -137,7 +136,13 @@ add(
     larger(1 - ratio(bipower, total(square(log_return), 20), 1), 0),
     "Share of jumps in the realised variance of 20 bars",
 )
-add("realized_skew_20", skew(log_return, 20), "Skewness of log returns over 20 bars")
+# Amaya et al. (2015) take no mean off; with it the feature would be skew_20 by another name.
+squares, cubes = total(square(log_return), 20), total(square(log_return) * log_return, 20)
+add(
+    "realized_skew_20",
+    ratio(cubes, squares * root(squares)) * 20**0.5,
+    "Realised skewness of 20 bars: root of n times sum of cubes by sum of squares to the 1.5",
+)
 family(
     "har_rv",
     (12, 72, 288),

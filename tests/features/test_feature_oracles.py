@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import cache
-from importlib import import_module
 from types import ModuleType
 
 import numpy as np
@@ -35,7 +34,6 @@ GROUPS: dict[str, ModuleType] = {
 }  # fmt: skip
 KINDS = {"TALIB": 2, "CLASSIC": 2, "PLAIN": 3}
 """How many of its group's markets each kind meets."""
-UNFINISHED = {"price", "trend", "momentum", "volatility"}
 LEAST_ROWS = 250
 LEAST_CHANGES = 5
 
@@ -79,7 +77,7 @@ def disagreement(oracle: Oracle, name: str, market: Market, exempt: Exempt) -> s
         return f"the oracle has no number at {len(missing)} bars, first {start + missing[0]}"
     limit = exempt.tolerance * (np.abs(theirs) + np.abs(theirs).mean())
     apart = np.flatnonzero(~(np.abs(ours - theirs) <= limit))
-    if not len(apart):
+    if len(apart) <= (1 - exempt.share) * len(theirs):
         return ""
     t = apart[0]
     return f"{len(apart)} of {len(ours)} bars differ, first {start + t}: {ours[t]} {theirs[t]}"
@@ -121,8 +119,7 @@ def test_every_feature_has_an_oracle() -> None:
         for name in getattr(module, kind)
         if not module.EXCEPTIONS.get((kind, name), Exempt("")).differs
     }
-    without = [n for n in FEATURES if n not in proven and FEATURES[n].group not in UNFINISHED]
-    assert without == []
+    assert [name for name in FEATURES if name not in proven] == []
     for group, module in GROUPS.items():
         named = {n for kind in KINDS for n in getattr(module, kind)} | set(module.RARE)
         assert {n: FEATURES[n].group for n in named} == dict.fromkeys(named, group)
@@ -137,8 +134,6 @@ def patterns(name: str) -> set[str]:
 
 @pytest.mark.parametrize(("module", "group"), [(m, g) for g, m in GROUPS.items()])
 def test_every_family_is_tried_at_a_number_that_is_not_listed(module, group) -> None:
-    if group in UNFINISHED:
-        pytest.skip("the group's oracles are being written")
     tried = {n for kind in KINDS for n in getattr(module, kind)} - set(FEATURES)
-    families = getattr(import_module(f"features.catalogue.{group}"), group).families
-    assert set(families) <= {pattern for name in tried for pattern in patterns(name)}
+    families = {pattern for pattern, own in FEATURES.families.items() if own.group == group}
+    assert families <= {pattern for name in tried for pattern in patterns(name)}

@@ -18,9 +18,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import numpy as np
 import pandas as pd
+import pandas_ta_classic
 from numpy.typing import ArrayLike, NDArray
 
 from features.program import FeatureProgram
@@ -60,6 +62,16 @@ class Market:
         return (self.H + self.L + self.C) / 3
 
     @property
+    def hlc(self) -> tuple[pd.Series, pd.Series, pd.Series]:
+        """High, low and close as series."""
+        return self.h, self.l, self.c
+
+    @property
+    def HLC(self) -> tuple[Floats, Floats, Floats]:
+        """High, low and close as arrays."""
+        return self.H, self.L, self.C
+
+    @property
     def true_range(self) -> Floats:
         """Wilder's true range; not defined on the first bar."""
         before = lag(self.C, 1)
@@ -74,7 +86,9 @@ class Market:
 @cache
 def computed(market: Market, name: str) -> Floats:
     """Return a feature of a market's candles."""
-    return FeatureProgram([name]).run(market.candles, dtype=np.float64)[:, 0]
+    values = FeatureProgram([name]).run(market.candles, dtype=np.float64)[:, 0]
+    values.setflags(write=False)
+    return values
 
 
 def _cheap() -> pd.DataFrame:
@@ -108,6 +122,8 @@ class Exempt:
         They agree from this bar on; `SETTLED` is the feature's own settling length.
     tolerance : float
         They agree to this.
+    share : float
+        They agree at this share of the bars.
     differs : bool
         They do not agree at all: two definitions of one name.
     markets : tuple of str
@@ -117,13 +133,22 @@ class Exempt:
     reason: str
     start: int | None = None
     tolerance: float = TOLERANCE
+    share: float = 1.0
     differs: bool = False
     markets: tuple[str, ...] = ("walk", "cheap", "outage")
 
 
-def family(prefix: str, numbers: Iterable[int], make: Callable[[Market, int], ArrayLike]) -> Table:
-    """Return the oracles of ``<prefix>_<n>``."""
-    return {f"{prefix}_{n}": lambda m, n=n: make(m, n) for n in numbers}
+def family(name: str, numbers: Iterable[int], make: Callable[[Market, int], ArrayLike]) -> Table:
+    """Return the oracles of ``<name>_<n>``, or of a name in which ``{n}`` stands."""
+    pattern = name if "{n}" in name else f"{name}_{{n}}"
+    return {pattern.format(n=n): lambda m, n=n: make(m, n) for n in numbers}
+
+
+def classic(name: str, *columns: pd.Series, column: int = 0, **options: Any) -> Floats:
+    """Return what pandas-ta-classic computes by its own code, without a look ahead."""
+    result = getattr(pandas_ta_classic, name)(*columns, talib=False, lookahead=False, **options)
+    result = result.iloc[:, column] if isinstance(result, pd.DataFrame) else result
+    return result.to_numpy(dtype=np.float64)
 
 
 # ---------------------------------------------------------------- plain words
@@ -141,6 +166,16 @@ def last(x: ArrayLike, n: int) -> Floats:
 def rolled(x: ArrayLike, n: int, of: Callable[[Floats], float]) -> Floats:
     """Return a function of each bar's last n values."""
     return np.array([of(w) if not np.isnan(w).any() else np.nan for w in last(x, n)])
+
+
+def mean(x: ArrayLike, n: int) -> Floats:
+    """Return the mean of the last n values."""
+    return last(x, n).mean(axis=1)
+
+
+def total(x: ArrayLike, n: int) -> Floats:
+    """Return the sum of the last n values."""
+    return last(x, n).sum(axis=1)
 
 
 def deviation(x: ArrayLike, n: int) -> Floats:
