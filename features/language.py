@@ -231,9 +231,9 @@ def median(x: Expr, n: int) -> Expr:
     return _window("median", w.MEDIAN, n, x.unit, x)
 
 
-def supertrend(close: Expr, middle: Expr, band: Expr, n: int) -> Expr:
-    """Return Supertrend's direction, 1 or -1, with the trend started n bars back."""
-    args = together("supertrend", close, middle, band)
+def supertrend(close: Expr, upper: Expr, lower: Expr, n: int) -> Expr:
+    """Return Supertrend's direction between two bands, 1 or -1, started n bars back."""
+    args = together("supertrend", close, upper, lower)
     return _window("supertrend", w.SUPERTREND, n, SCALE_FREE, *args, least=2)
 
 

@@ -18,6 +18,7 @@ from features.catalogue.feature import Feature, find
 from features.compiler import compile_plan
 from features.errors import BadBar, FeatureError, NotEnoughHistory
 from features.executor import PIECE, execute, give
+from features.first_use import prepare
 from features.kernels.arrays import WORK_ROWS
 from features.layout import copy_histories
 from features.live import PLACE, SEEN, execute_bar
@@ -204,6 +205,7 @@ class FeatureProgram:
         """
         numbers = bar_numbers(bar, self.inputs)
         self._follow(numbers[0])
+        prepare()
         row = np.empty(len(self.names), dtype=np.float32)
         execute_bar(np.array(numbers), *self._plan.live, self._memory, self._cursor, row)
         self._latest = numbers[0]
@@ -265,6 +267,7 @@ class FeatureProgram:
 
     def _work_on(self, bars: NDArray[np.float64], out: Floats) -> None:
         """Run over history in pieces; what is remembered changes at the very end."""
+        prepare()
         plan, seen = self._plan, self.seen
         if self._wide is None:
             self._wide = plan.new_wide()

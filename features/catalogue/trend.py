@@ -132,9 +132,10 @@ add(
 )
 efficiency = ratio(magnitude(change(c, 10)), total(magnitude(change(c, 1)), 10))
 add("close_to_kama_10", c / kama(c, efficiency) - 1, "Close relative to Kaufman's adaptive average")
+band = rma(true_range, 10) * 3
 add(
     "supertrend_dir_10_3",
-    supertrend(c, middle, rma(true_range, 10) * 3, 100),
+    supertrend(c, middle + band, middle - band, 100),
     "Supertrend's direction, the trend started 100 bars back",
 )
 add(

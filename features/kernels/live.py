@@ -98,7 +98,7 @@ def statistic(code: int, n: int, mem: Column, x: int, y: int, z: int, out: int) 
 
 @njit(error_model="numpy")
 def _shape(code: int, n: int, mem: Column, x: int, y: int, z: int, out: int) -> float:
-    """Return the rarer statistics, some by the kernels for pieces: these go bar by bar anyway."""
+    """Return the rarer statistics; the median by its kernel for pieces, which goes bar by bar."""
     a, b, c = x - n + 1, y - n + 1, z - n + 1
     if code in (w.SINCE_HIGHEST, w.SINCE_LOWEST):
         return _since_extreme(mem, a, n, 1.0 if code == w.SINCE_HIGHEST else -1.0)
@@ -110,12 +110,11 @@ def _shape(code: int, n: int, mem: Column, x: int, y: int, z: int, out: int) -> 
         return _moment(code, mem, a, n)
     if code == w.MEAN_DEVIATION:
         return _mean_deviation(mem, a, n)
-    if code == w.MEDIAN:
-        shapes.median(mem[a : x + 1], n, mem[out : out + 1])
-    elif code == w.SUPERTREND:
-        paths.supertrend(mem[a : x + 1], mem[b : y + 1], mem[c : z + 1], n, mem[out : out + 1])
-    else:
-        paths.psar(mem[a : x + 1], mem[b : y + 1], n, mem[out : out + 1])
+    if code == w.SUPERTREND:
+        return paths.supertrend_at(mem, a, b, c, n)
+    if code == w.PSAR:
+        return paths.psar_at(mem, a, b, n)
+    shapes.median(mem[a : x + 1], n, mem[out : out + 1])
     return mem[out]
 
 

@@ -53,9 +53,9 @@ def apply(  # noqa: C901 - a switch
     elif code == MEDIAN:
         shapes.median(x, n, out)
     elif code == SUPERTREND:
-        paths.supertrend(x, y, z, n, out)
+        paths.supertrend(x, y, z, n, out, work)
     elif code == PSAR:
-        paths.psar(x, y, n, out)
+        paths.psar(x, y, n, out, work)
 
 
 @njit(error_model="numpy")

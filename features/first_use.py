@@ -1,0 +1,69 @@
+"""Compiling the engine: seconds at the first use on a machine, and said so; hardly any later on."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+
+import numpy as np
+
+from features.compiler import compile_plan
+from features.executor import PIECE, execute, give
+from features.inputs import c
+from features.kernels.arrays import WORK_ROWS
+from features.layout import copy_histories
+from features.live import execute_bar
+
+PATIENCE = 1.5
+"""Seconds after which a wait is explained; what numba keeps on disk loads in a third of that."""
+
+
+@cache
+def prepare() -> None:
+    """Compile the engine, or load it from numba's cache beside the installed package.
+
+    Programs do this with their first bar. Call it earlier where that bar must not wait. If it
+    takes long, standard error says why, and how long it took.
+    """
+    with _explained():
+        plan = compile_plan([c])
+        memory, wide, bar = plan.new_memory(), plan.new_wide(), np.ones((1, 6))
+        work = np.empty((WORK_ROWS, PIECE))
+        layout, states = plan.wide, memory[: plan.states].copy()
+        copy_histories(memory, plan.narrow.first, wide, layout.first, plan.depth)
+        execute(bar, plan.table, plan.alphas, layout.first, 0, wide, states, work)
+        for dtype in (np.float32, np.float64):
+            rows = np.empty((1, 1), dtype=dtype)
+            give(wide, layout.first[plan.outputs], 0, plan.ready, rows)
+        cursor, row = np.zeros(2, dtype=np.int64), np.empty(1, dtype=np.float32)
+        execute_bar(bar[0], *plan.live, memory, cursor, row)
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """Say on standard error what is being waited for, if it takes longer than `PATIENCE`."""
+    began = time.perf_counter()
+    told = threading.Event()
+
+    def explain() -> None:
+        told.set()
+        _tell("compiling the feature engine, once on this machine: about fifteen seconds ...")
+
+    timer = threading.Timer(PATIENCE, explain)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+    if told.is_set():
+        _tell(f"compiled in {time.perf_counter() - began:.0f} s")
+
+
+def _tell(sentence: str) -> None:
+    sys.stderr.write(f"tidewheel: {sentence}\n")
+    sys.stderr.flush()

@@ -1,0 +1,37 @@
+"""The first use on a machine: it compiles, says so, and the next process need not."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+PUSH = """
+from features.program import FeatureProgram
+print(FeatureProgram(["close"]).push((1_700_000_000_000, 2.0, 2.0, 2.0, 2.0, 1.0))[0])
+"""
+
+
+def pushed(cache: Path) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"NUMBA_CACHE_DIR": str(cache), "PYTHONPATH": str(ROOT)}
+    return subprocess.run(
+        [sys.executable, "-c", PUSH],
+        cwd=cache, env=environment, capture_output=True, text=True, check=True, timeout=200,
+    )  # fmt: skip
+
+
+def compiled(cache: Path) -> dict[Path, int]:
+    """Return when each file of machine code was written."""
+    return {file: file.stat().st_mtime_ns for file in cache.rglob("*.nbc")}
+
+
+def test_the_first_compile_says_what_it_is_and_the_next_process_does_without(tmp_path) -> None:
+    first = pushed(tmp_path)
+    assert "compiling the feature engine, once on this machine" in first.stderr
+    assert "compiled in" in first.stderr
+    kept = compiled(tmp_path)
+    assert kept
+    assert pushed(tmp_path).stdout == first.stdout == "2.0\n"
+    assert compiled(tmp_path) == kept
