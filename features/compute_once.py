@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from features.bars import BENCHMARK, SENTIMENT
 from features.catalogue import FEATURES
 from features.catalogue.feature import Feature
 from features.errors import FeatureError, NotEnoughHistory
@@ -19,7 +20,7 @@ from market.resample import resample
 from market.symbols import parse_symbol
 from market.timeframes import Instant, instant_ms, parse_timeframe, timeframe_ms, utc
 
-_BESIDES = ("benchmark", "sentiment")  # what candles may hold besides price and volume
+_BESIDES = (BENCHMARK, SENTIMENT)  # what candles may hold besides price and volume
 _TOLD = ("source", "simulated")  # what is passed on of the candles' attrs
 
 

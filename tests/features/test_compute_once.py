@@ -10,11 +10,13 @@ import pandas as pd
 import pytest
 
 from features.compute_once import FeatureCache
-from features.errors import FeatureError, NotEnoughHistory, UnknownFeature
+from features.errors import FeatureError, MissingInput, NotEnoughHistory, UnknownFeature
 from features.feature_manager import FeatureManager
+from features.joined import with_benchmark, with_sentiment
 from features.model_set import MODEL_SET
 from features.program import FeatureProgram
 from market.errors import BadTimeframe
+from market.resample import resample
 from tests.features.walks import MINUTE_MS, START_MS, walk
 
 REAL = Path(os.environ.get("TIDEWHEEL_REAL_CANDLES") or Path(__file__).parents[3] / "shared/data")
@@ -189,6 +191,29 @@ def test_a_cache_does_not_pass_for_the_present(cache) -> None:
     cache.at(MOMENTS[-1] + MINUTE_MS - 1).get_features("BTC-USDT", "1m", ["close"], 1)
     with pytest.raises(FeatureError, match=r"ends at.*disable_feature_cache"):
         cache.at(MOMENTS[-1] + MINUTE_MS).get_features("BTC-USDT", "1m", ["close"], 1)
+
+
+def test_a_benchmark_and_a_sentiment_go_along_into_longer_bars(candles) -> None:
+    """As if they had been joined to the longer bars: both are what was known at the close."""
+    names = ["btc_return_1", "sentiment", "sentiment_missing", "btc_corr_60"]
+    other = walk(BARS, seed=42)
+    hours = pd.date_range("2023-11-15T00:10Z", periods=60, freq="67min")
+    published = pd.Series(np.random.default_rng(5).standard_normal(60), hours)
+
+    def joined(frame: pd.DataFrame, benchmark: pd.DataFrame, timeframe: str) -> pd.DataFrame:
+        return with_sentiment(with_benchmark(frame, benchmark), published, timeframe, "65min")
+
+    cache = FeatureCache(joined(candles, other, "1m"), "ETH-USDT")
+    for timeframe in ("1m", "5m"):
+        frames = [resample(frame, "1m", timeframe) for frame in (candles, other)]
+        expected = FeatureProgram(names, timeframe).run(
+            joined(*frames, timeframe), dtype=np.float64
+        )
+        seen = cache.get_features("ETH-USDT", timeframe, names, BARS)
+        assert np.array_equal(seen.to_numpy(), expected[-len(seen) :])
+        assert 0 < seen["sentiment_missing"].mean() < 1
+    with pytest.raises(MissingInput, match="benchmark"):
+        FeatureCache(candles, "ETH-USDT").get_features("ETH-USDT", "1m", names)
 
 
 @pytest.mark.skipif(not REAL.is_dir(), reason=f"no real candles in {REAL}")
