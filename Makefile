@@ -7,9 +7,9 @@ READY  := $(VENV)/.ready
 export OMP_NUM_THREADS := 1
 export OMP_WAIT_POLICY := PASSIVE
 
-.PHONY: help cycle up test lint types imports unit slow bench format clean
+.PHONY: help cycle up test lint types imports unit slow bench bench-features format clean
 help:            ## list the targets
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */\t/' | expand -t 16
 
 $(READY): pyproject.toml constraints.txt
 	@command -v $(PYTHON) >/dev/null || { echo "Tidewheel needs Python 3.11; pass another one with: make PYTHON=/path/to/python $(MAKECMDGOALS)"; exit 2; }
@@ -43,6 +43,9 @@ slow: $(READY)   ## the tests that take minutes
 
 bench: $(READY)  ## the turn against the bare library fits, side by side
 	$(BIN)/python -m bench.cycle
+
+bench-features: $(READY) ## the feature engine beside other libraries
+	$(BIN)/python -m bench.features
 
 format: $(READY)
 	$(BIN)/ruff check --fix .

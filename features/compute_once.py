@@ -87,6 +87,8 @@ class FeatureCache:
             if name in candles:
                 frame[name] = candles[name].to_numpy(np.float64)
         self.timeframe = _bar_length(frame, timeframe or told.get("timeframe"))
+        self._step = timeframe_ms(self.timeframe)
+        self._end_ms = int(open_ms(frame)[-1]) + self._step
         self._told: dict[Hashable, Any] = {name: told[name] for name in _TOLD if name in told}
         self._features = features
         self._candles = frame
@@ -97,8 +99,7 @@ class FeatureCache:
     @property
     def end(self) -> pd.Timestamp:
         """When the last bar closed."""
-        step = timeframe_ms(self.timeframe)
-        return utc(int(open_ms(self._candles)[-1]) + step)
+        return utc(self._end_ms)
 
     def at(self, moment: Instant) -> FeaturesAt:
         """Return what could be seen at a moment: the bars closed by then, and no other.
@@ -147,7 +148,7 @@ class FeatureCache:
         market.errors.BadTimeframe
             Bars that cannot be made of those of the candles.
         """
-        moment = instant_ms(self.end) if end is None else instant_ms(end)
+        moment = self._end_ms if end is None else instant_ms(end)
         return FeaturesAt((self,), moment).get_features(
             symbol, timeframe, feature_list, lookback_bars
         )
@@ -172,8 +173,7 @@ class FeatureCache:
 
     def _check_age(self, moment: int) -> None:
         """Refuse a moment the cache knows nothing of: its last row would pass for the latest."""
-        late = moment - instant_ms(self.end)
-        if late >= timeframe_ms(self.timeframe):
+        if moment >= self._end_ms + self._step:
             raise FeatureError(
                 f"the cache ends at {self.end} and was asked for {utc(moment)}; give it candles up "
                 "to then, or ask a feature manager (disable_feature_cache)"

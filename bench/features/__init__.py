@@ -1,0 +1,1 @@
+"""The feature engine beside other libraries: batch, live bar, start-up, memory."""
