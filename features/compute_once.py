@@ -79,8 +79,7 @@ class FeatureCache:
         features: Mapping[str, Feature] = FEATURES,
     ) -> None:
         told = candles.attrs
-        symbol = symbol or told.get("symbol")
-        self.symbol = None if symbol is None else parse_symbol(symbol)
+        self.symbol = parse_symbol(symbol or told["symbol"]) if symbol or "symbol" in told else None
         frame = as_candles(candles)
         check_candles(frame)
         for name in _BESIDES:
@@ -180,11 +179,10 @@ class FeatureCache:
             )
 
     def _table(self, timeframe: str) -> _Table:
-        known = self._tables.get(timeframe)
-        if known is None:
+        if timeframe not in self._tables:
             candles = _longer(self._candles, self.timeframe, timeframe)
-            known = self._tables[timeframe] = _Table(candles, timeframe, self._features)
-        return known
+            self._tables[timeframe] = _Table(candles, timeframe, self._features)
+        return self._tables[timeframe]
 
 
 class FeaturesAt:
@@ -257,20 +255,18 @@ class _Table:
 
     def settled(self, names: tuple[str, ...]) -> tuple[pd.DataFrame, int]:
         """Return the columns `names` of all bars, and how many bars they take to settle."""
-        known = self._frames.get(names)
-        if known is None:
-            known = self._frames[names] = self._compute(names)
-        return known
+        if names not in self._frames:
+            self._frames[names] = self._compute(names)
+        return self._frames[names]
 
     def _compute(self, names: tuple[str, ...]) -> tuple[pd.DataFrame, int]:
         asked = FeatureProgram(names, self._timeframe, features=self._features)
         new = [name for name in names if name not in self._columns]
-        values: Floats | None = None
         if new:
             program = FeatureProgram(new, self._timeframe, features=self._features)
             values = program.run(self._candles, dtype=np.float64)
             self._columns |= {name: values[:, j] for j, name in enumerate(new)}
-        if values is None or len(new) < len(names):
+        if len(new) < len(names):
             values = np.column_stack([self._columns[name] for name in names])
         frame = pd.DataFrame(values, self._candles.index, list(names), copy=False)
         return frame, asked.settle
