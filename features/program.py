@@ -135,8 +135,9 @@ class FeatureProgram:
         float array [n, F]
             Row i knows candles up to i. The program has seen them all: `push` goes on from there.
         """
+        bars, values = self._room(candles, dtype, out)
         self.reset()
-        values = self.extend(candles, dtype=dtype, out=out)
+        self._take(bars, values)
         if settled:
             for column, name in enumerate(self.names):
                 values[: self.settles[name], column] = np.nan
@@ -154,19 +155,11 @@ class FeatureProgram:
         MissingInput
             A column of `inputs` is absent, or has a hole where none is allowed.
         """
-        bars = bar_table(candles, self.inputs)
-        if out is None:
-            out = np.empty((len(bars), len(self.names)), dtype=dtype)
-        elif out.shape != (len(bars), len(self.names)):
-            raise FeatureError(
-                f"out is {out.shape}, and {len(bars)} candles x {len(self.names)} features need "
-                f"{(len(bars), len(self.names))}; allocate it so"
-            )
+        bars, values = self._room(candles, dtype, out)
         if len(bars):
             self._follow(float(bars[0, 0]))
-            self._work_on(bars, out)
-            self._latest = float(bars[-1, 0])
-        return out
+        self._take(bars, values)
+        return values
 
     def replay(self, candles: pd.DataFrame) -> NDArray[np.float32]:
         """Start afresh from the latest candles and return the last row: a cold start.
@@ -258,6 +251,19 @@ class FeatureProgram:
             f"{self.lookback}, settle {self.settle}, {self.seen} bars seen)"
         )
 
+    def _room(
+        self, candles: pd.DataFrame, dtype: Dtype, out: Floats | None
+    ) -> tuple[NDArray[np.float64], Floats]:
+        """Return checked bars, and where their features go."""
+        bars = bar_table(candles, self.inputs)
+        shape = (len(bars), len(self.names))
+        if out is not None and out.shape != shape:
+            raise FeatureError(
+                f"out is {out.shape}, and {shape[0]} candles x {shape[1]} features need {shape}; "
+                "allocate it so"
+            )
+        return bars, np.empty(shape, dtype=dtype) if out is None else out
+
     def _follow(self, opened: float) -> None:
         if opened <= self._latest:
             raise BadBar(
@@ -265,8 +271,10 @@ class FeatureProgram:
                 f"{self._latest:.0f} ms; push bars in order, or start with run"
             )
 
-    def _work_on(self, bars: NDArray[np.float64], out: Floats) -> None:
+    def _take(self, bars: NDArray[np.float64], out: Floats) -> None:
         """Run over history in pieces; what is remembered changes at the very end."""
+        if not len(bars):
+            return
         prepare()
         plan, seen = self._plan, self.seen
         if self._wide is None:
@@ -284,3 +292,4 @@ class FeatureProgram:
         copy_histories(wide, first, self._memory, plan.narrow.first, depth)
         self._memory[: plan.states] = states
         self._cursor[:] = 0, seen + len(bars)
+        self._latest = float(bars[-1, 0])

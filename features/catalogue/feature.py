@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 
-from features.errors import FeatureError, UnknownFeature
+from features.errors import ExpressionError, FeatureError, UnknownFeature
 from features.expression import Expr
 
 _LARGEST = 100_000  # bars: a window beyond two months of 1m is a slip of the pen
@@ -171,6 +171,14 @@ class Catalogue(Mapping[str, Feature]):
             raise KeyError(name)
         family, n = found
         return family.feature(n)
+
+    def __contains__(self, name: object) -> bool:
+        """Return whether a name can be had: a family's with too few bars cannot."""
+        try:
+            self[str(name)]
+        except (KeyError, ExpressionError):
+            return False
+        return True
 
     def __iter__(self) -> Iterator[str]:
         """Iterate over the listed names, in the order of the catalogue."""

@@ -77,6 +77,14 @@ def test_a_twin_that_is_missing_or_has_a_unit_is_refused_at_once() -> None:
             Catalogue([group], aliases={})
 
 
+def test_a_window_too_short_to_be_computed_is_not_in_the_catalogue() -> None:
+    assert "volatility_2" in FEATURES
+    assert "volatility_1" not in FEATURES
+    assert None not in FEATURES
+    with pytest.raises(FeatureError, match="at least 2"):
+        FeatureProgram(["volatility_1"])
+
+
 def test_families_answer_to_any_number_of_bars() -> None:
     assert FEATURES["sma_37"].expression.digest == mean(c, 37).digest
     assert FEATURES["sma_37"].text == "Mean of the last 37 closes"

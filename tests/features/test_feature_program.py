@@ -286,6 +286,10 @@ def test_candles_that_are_refused_leave_no_trace(candles, whole) -> None:
     holed.iloc[600, 3] = np.nan
     with pytest.raises(BadCandles):
         program.extend(holed)
+    with pytest.raises(BadCandles):
+        program.run(holed)
+    with pytest.raises(FeatureError, match="out is"):
+        program.run(candles, out=np.empty((3, 3)))
     assert program.to_bytes() == before
     assert same_bits(program.extend(candles.iloc[700:1400]), whole[700:1400])
 
