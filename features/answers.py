@@ -27,6 +27,8 @@ def columns_of(function: Function, name: str, candles: pd.DataFrame) -> Table:
     """
     try:
         answer = function(candles)
+    except RefusedFeature:
+        raise
     except Exception as error:
         raise RefusedFeature(
             f"{name} failed on {len(candles)} candles: {type(error).__name__}: {error}"

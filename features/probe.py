@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 
 import numpy as np
 import pandas as pd
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from features.answers import Function, Table, columns_of
 from features.errors import RefusedFeature
 from features.findings import Change, Probe
-from features.trial import trial_candles
+from features.trial import DAY, OUTAGES, trial_candles
 from features.units import Unit
 
 TOLERANCE = 1e-9
@@ -20,8 +21,8 @@ LENGTHS = (1_500, 9_000)
 """Bars of the trials: the long one only for what has not settled in the short one."""
 
 _CUTS = (0.351, 0.467, 0.573, 0.741, 0.823, 0.967)  # of all bars: where the future begins
+_EARLY = (7, 31, 97)  # bars: there the look-back is cut, where a back-fill would show
 _STARTS = (0.12, 0.28, 0.44)  # of all bars: where another history begins, just after an hour
-_SECOND_DAY = 1_441  # bars: a day's sums begin anew a day later, the longest they can take
 _ROOM = 0.1  # share of the bars after a start that must agree for it to count as forgotten
 _POWERS = (9, -9, 5)  # of two: prices and volumes in other units
 _PRICES = ["open", "high", "low", "close"]
@@ -92,10 +93,15 @@ class _Trial:
     def _futures(self) -> Iterator[tuple[int, Table]]:
         """Yield where the future was dropped or replaced, and the values before it."""
         n = len(self.candles)
-        other = trial_candles(n, seed=99)
-        for cut in (int(share * n) for share in _CUTS):
+        outages = [(begin + end) / 2 for begin, end in OUTAGES]
+        cuts = [int(share * n) for share in (*_CUTS, *outages)]
+        for cut in [*cuts, DAY + 1] if n > DAY else cuts:
             yield cut, self.run(self.candles.iloc[:cut])
-        for cut in (int(share * n) for share in _CUTS[1::2]):
+        for cut in _EARLY:
+            with suppress(RefusedFeature):  # too few for it is no look-ahead
+                yield cut, self.run(self.candles.iloc[:cut])
+        other = trial_candles(n, seed=99)
+        for cut in cuts[1 : len(_CUTS) : 2]:
             changed = self.candles.copy()
             changed.iloc[cut:] = other.iloc[cut:].to_numpy() * [2, 2, 2, 2, 3]
             yield cut, {key: column[:cut] for key, column in self.run(changed).items()}
@@ -104,7 +110,8 @@ class _Trial:
         """Yield where a later history starts, and the values from there on."""
         n = len(self.candles)
         starts = [int(share * n) // 60 * 60 + 1 for share in _STARTS]
-        for start in [*starts, _SECOND_DAY] if n > 3 * _SECOND_DAY else starts:
+        # After the first bar that trades, a day's sums have longest to go until they begin anew.
+        for start in [*starts, DAY + 2] if n > 3 * DAY else starts:
             yield start, self.run(self.candles.iloc[start:])
 
     def _scaled(self) -> list[tuple[int, Table, Table]]:
