@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -40,6 +40,9 @@ class Plan:
         Slot of each output, and the bar at which it becomes valid.
     inputs : tuple of str
         What a bar must bring besides time, prices and volume.
+    given : tuple of Expr
+        Parts without arguments that are no part of a bar: something else computes them, and their
+        numbers come with each bar, after `inputs`.
     states : int
         How many numbers recursions keep.
     """
@@ -51,6 +54,7 @@ class Plan:
     outputs: _Integers
     ready: _Integers
     inputs: tuple[str, ...]
+    given: tuple[Expr, ...]
     states: int
 
     @cached_property
@@ -89,7 +93,7 @@ class Plan:
         for column, at in same.items():
             table[:, at] = self.table[:, column]
         table[:, live.BARS] = self.table[:, x.REACH] + 1
-        bar = np.arange(len(BAR) + len(self.inputs))
+        bar = np.arange(len(BAR) + len(self.inputs) + len(self.given))
         deep = np.flatnonzero(self.depth)
         return (
             np.stack([first[bar], moves[bar]], axis=1),
@@ -134,6 +138,7 @@ def compile_plan(outputs: Sequence[Expr]) -> Plan:
         outputs=np.array([slots[node.digest] for node in outputs], dtype=np.int64),
         ready=np.array([node.lookback for node in outputs], dtype=np.int64),
         inputs=tuple(node.word for node in EXTRAS if node.digest in slots),
+        given=tuple(_given({node.digest: node for node in nodes})),
         states=int(states[-1]) if work else 0,
     )
 
@@ -170,5 +175,11 @@ def _in_order(outputs: Sequence[Expr]) -> list[Expr]:
             else:
                 stack.append((node, True))
                 stack.extend((arg, False) for arg in reversed(node.args))
-    bar = [*BAR, *(node for node in EXTRAS if node.digest in parts)]
+    bar = [*BAR, *(node for node in EXTRAS if node.digest in parts), *_given(parts)]
     return list(({node.digest: node for node in bar} | parts).values())
+
+
+def _given(parts: Mapping[str, Expr]) -> list[Expr]:
+    known = {node.digest for node in (*BAR, *EXTRAS)}
+    leaves = (node for node in parts.values() if node.code < 0 and node.word != "const")
+    return [node for node in leaves if node.digest not in known]

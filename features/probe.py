@@ -24,6 +24,7 @@ _CUTS = (0.351, 0.467, 0.573, 0.741, 0.823, 0.967)  # of all bars: where the fut
 _EARLY = (7, 31, 97)  # bars: there the look-back is cut, where a back-fill would show
 _STARTS = (0.12, 0.28, 0.44)  # of all bars: where another history begins, just after an hour
 _ROOM = 0.1  # share of the bars after a start that must agree for it to count as forgotten
+_FEW = 300  # bars: more than any function may need before it answers at all
 _POWERS = (9, -9, 5)  # of two: prices and volumes in other units
 _PRICES = ["open", "high", "low", "close"]
 
@@ -69,6 +70,7 @@ class _Trial:
     def __init__(self, function: Function, name: str, candles: pd.DataFrame) -> None:
         self.function, self.name, self.candles = function, name, candles
         self.values = self.run(candles)
+        self._prefixes: dict[int, Table] = {}
         again = self.run(candles)
         for column, values in self.values.items():
             differs = _differing(again.get(column, np.empty(0)), values, 0.0)
@@ -139,7 +141,7 @@ class _Trial:
         # What has no value before it has settled belongs to the look-back.
         first = int(np.argmax(np.isfinite(values))) if len(empty) < len(values) else len(values)
         early = empty[empty < max(first, settle or 0)]
-        lookback = int(early[-1]) + 1 if len(early) else 0
+        lookback = self._first_value(name, int(early[-1]) + 1 if len(early) else 0)
         late = empty[empty >= max(lookback, settle or 0)]
         return Probe(
             name=name,
@@ -153,6 +155,22 @@ class _Trial:
             leak=leak,
             drift=drift,
         )
+
+    def _first_value(self, name: str, bar: int) -> int:
+        """Return the first bar from `bar` on that has a value when no later bar is there.
+
+        Some functions refuse few candles, and give the same bars a value when there are more.
+        """
+        for n in range(bar + 1, min(bar + _FEW, len(self.candles))):
+            with suppress(RefusedFeature):
+                if np.isfinite(_column(self._prefix(n), name, n)[-1]):
+                    return n - 1
+        return bar
+
+    def _prefix(self, n: int) -> Table:
+        if n not in self._prefixes:
+            self._prefixes[n] = self.run(self.candles.iloc[:n])
+        return self._prefixes[n]
 
     def _leak(
         self, name: str, futures: list[tuple[int, Table]], slack: float

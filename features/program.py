@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from features import own_modules as own_modules  # lets names of one's own be found
 from features import state
 from features.bars import Bar, bar_numbers, bar_table
 from features.catalogue import FEATURES
@@ -19,6 +20,7 @@ from features.compiler import compile_plan
 from features.errors import BadBar, FeatureError, NotEnoughHistory
 from features.executor import PIECE, execute, give
 from features.first_use import prepare
+from features.foreign.windows import Windows
 from features.kernels.arrays import WORK_ROWS
 from features.layout import copy_histories
 from features.live import PLACE, SEEN, execute_bar
@@ -94,6 +96,7 @@ class FeatureProgram:
         self.settle = max(self.settles.values())
         self._plan = compile_plan([nodes[name] for name in self.names])
         self.inputs = self._plan.inputs
+        self._windows = Windows(self._plan.given, self.timeframe)
         self._wide: NDArray[np.float64] | None = None
         self.reset()
 
@@ -107,6 +110,7 @@ class FeatureProgram:
         self._memory = self._plan.new_memory()
         self._cursor = np.zeros(2, dtype=np.int64)
         self._latest = -math.inf
+        self._windows.reset()
 
     def run(
         self,
@@ -200,7 +204,8 @@ class FeatureProgram:
         self._follow(numbers[0])
         prepare()
         row = np.empty(len(self.names), dtype=np.float32)
-        execute_bar(np.array(numbers), *self._plan.live, self._memory, self._cursor, row)
+        whole = self._windows.beside(np.array(numbers)[None])[0]
+        execute_bar(whole, *self._plan.live, self._memory, self._cursor, row)
         self._latest = numbers[0]
         return row
 
@@ -210,6 +215,7 @@ class FeatureProgram:
         other._memory = self._memory.copy()
         other._cursor = self._cursor.copy()
         other._wide = None
+        other._windows = copy.copy(self._windows)
         return other
 
     def to_bytes(self) -> bytes:
@@ -217,7 +223,8 @@ class FeatureProgram:
         plan, place = self._plan, int(self._cursor[PLACE])
         ends = np.repeat(place * plan.moves, plan.depth)
         history = self._memory[plan.narrow.history() + ends]
-        kept = [[self.seen, self._latest], self._memory[: plan.states], history]
+        windows = self._windows.kept()
+        kept = [[self.seen, self._latest], self._memory[: plan.states], history, windows]
         return state.pack(
             self.names, self.timeframe, self.hashes, plan.digest, np.concatenate(kept)
         )
@@ -237,11 +244,13 @@ class FeatureProgram:
         program = cls(kept.names, kept.timeframe, features=features)
         plan = program._plan
         places = plan.narrow.history()
-        kept.check(program.hashes, plan.digest, 2 + plan.states + len(places))
+        end = 2 + plan.states + len(places)
+        windows = program._windows.restore(kept.numbers[end:])
+        kept.check(program.hashes, plan.digest, end + windows)
         program._cursor[SEEN] = int(kept.numbers[0])
         program._latest = float(kept.numbers[1])
         program._memory[: plan.states] = kept.numbers[2 : 2 + plan.states]
-        program._memory[places] = kept.numbers[2 + plan.states :]
+        program._memory[places] = kept.numbers[2 + plan.states : end]
         return program
 
     def __repr__(self) -> str:
@@ -276,6 +285,7 @@ class FeatureProgram:
         if not len(bars):
             return
         prepare()
+        bars = self._windows.beside(bars)
         plan, seen = self._plan, self.seen
         if self._wide is None:
             self._wide = plan.new_wide()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from features.catalogue.cross import cross
-from features.catalogue.feature import Catalogue
+from features.catalogue.feature import Catalogue, Feature
 from features.catalogue.levels import levels
 from features.catalogue.micro import micro
 from features.catalogue.momentum import momentum
@@ -24,3 +24,20 @@ GROUPS = (
 
 FEATURES = Catalogue(GROUPS, aliases={"returns": "return_1"})
 """Every listed feature by name; families such as ``sma_<n>`` answer to other numbers as well."""
+
+
+def _computed(name: str) -> Feature | None:
+    """Return an indicator of pandas-ta or a function of the user's."""
+    from features.foreign import functions, indicators  # which are written as features themselves
+
+    return indicators.feature(name) or functions.feature(name)
+
+
+def _hint() -> str:
+    from features.foreign import functions
+
+    return functions.hint()
+
+
+FEATURES.sources.append(_computed)
+FEATURES.hint = _hint

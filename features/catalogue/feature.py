@@ -9,6 +9,8 @@ from difflib import get_close_matches
 from features.errors import ExpressionError, FeatureError, UnknownFeature
 from features.expression import Expr
 
+OWN = "own"
+"""Group of the features that users add."""
 _LARGEST = 100_000  # bars: a window beyond two months of 1m is a slip of the pen
 
 
@@ -142,6 +144,13 @@ class Catalogue(Mapping[str, Feature]):
     aliases : mapping of str to str
         Other names of listed features.
 
+    Attributes
+    ----------
+    sources : list of callable
+        Asked in turn for a name that no group has: they return a Feature, or None.
+    hint : callable
+        Returns what an unknown name's error says about the sources.
+
     Raises
     ------
     FeatureError
@@ -158,6 +167,8 @@ class Catalogue(Mapping[str, Feature]):
             self._features.update(group.features)
             self.families.update(group.families)
         self.aliases = dict(aliases)
+        self.sources: list[Callable[[str], Feature | None]] = []
+        self.hint: Callable[[], str] = str
         for name, feature in self._features.items():
             self._check_twin(name, feature)
 
@@ -167,10 +178,14 @@ class Catalogue(Mapping[str, Feature]):
         if name in self._features:
             return self._features[name]
         found = self.family_of(name)
-        if found is None:
-            raise KeyError(name)
-        family, n = found
-        return family.feature(n)
+        if found is not None:
+            family, n = found
+            return family.feature(n)
+        for source in self.sources:
+            feature = source(name)
+            if feature is not None:
+                return feature
+        raise KeyError(name)
 
     def __contains__(self, name: object) -> bool:
         """Return whether a name can be had: a family's with too few bars cannot."""
@@ -187,6 +202,47 @@ class Catalogue(Mapping[str, Feature]):
     def __len__(self) -> int:
         """Return how many names are listed."""
         return len(self._features)
+
+    def add(
+        self, name: str, expression: Expr, text: str, *, twin: str = "", replace: bool = False
+    ) -> Expr:
+        """List a feature of one's own, in this process, and return its expression.
+
+        Parameters
+        ----------
+        name : str
+            Its name: letters, digits and underscores.
+        expression : Expr
+            What is computed, in the words of `features.language`.
+        text : str
+            One sentence for people.
+        twin : str
+            For a feature in price or volume units: the scale-free one that a model may read.
+        replace : bool
+            Whether another feature of one's own may have had this name.
+
+        Raises
+        ------
+        FeatureError
+            The name is no such word, or means something else already.
+        """
+        feature = Feature(expression, text, OWN, twin)
+        known = self._features.get(name)
+        if known is None or known.group != OWN:
+            check_name(name, self)
+        elif known.expression.digest != expression.digest and not replace:
+            raise FeatureError(
+                f"{name} is defined already, as {known.expression.text}; choose another name, or "
+                "say replace=True"
+            )
+        self._check_twin(name, feature)
+        self._features[name] = feature
+        return expression
+
+    def remove(self, name: str) -> None:
+        """Forget a feature of one's own."""
+        if name in self._features and self._features[name].group == OWN:
+            del self._features[name]
 
     def family_of(self, name: str) -> tuple[Family, int] | None:
         """Return the family that a name belongs to, with its number of bars."""
@@ -207,6 +263,22 @@ class Catalogue(Mapping[str, Feature]):
             )
 
 
+def check_name(name: str, features: Mapping[str, Feature]) -> None:
+    """Refuse a name that cannot be that of a new feature.
+
+    Raises
+    ------
+    FeatureError
+        It is no word, or means something already.
+    """
+    if not name.isascii() or not name.isidentifier():
+        raise FeatureError(
+            f"{name!r} is no name for a feature; use letters, digits and underscores"
+        )
+    if name in features:
+        raise FeatureError(f"{name} is a feature already; choose another name")
+
+
 def find(name: str, features: Mapping[str, Feature]) -> Feature:
     """Return a feature by name.
 
@@ -217,7 +289,10 @@ def find(name: str, features: Mapping[str, Feature]) -> Feature:
     """
     try:
         return features[name]
+    except UnknownFeature:
+        raise
     except KeyError:
         near = get_close_matches(str(name), list(features), n=3, cutoff=0.5)
         hint = f"did you mean {' or '.join(near)}?" if near else "see features.catalogue.FEATURES"
-        raise UnknownFeature(f"there is no feature {name!r}; {hint}") from None
+        more = features.hint() if isinstance(features, Catalogue) else ""
+        raise UnknownFeature(f"there is no feature {name!r}; {hint}{more}") from None

@@ -15,7 +15,7 @@ from typing import Any
 import pandas as pd
 
 from features.answers import Function
-from features.errors import RefusedFeature, UnknownFeature
+from features.errors import LooksAhead, RefusedFeature, UnknownFeature
 from features.foreign.words import Words
 
 _INPUTS = MappingProxyType(
@@ -28,6 +28,7 @@ _INPUTS = MappingProxyType(
 _FIXED: Mapping[str, bool] = MappingProxyType({"talib": False, "lookahead": False})
 _KEYWORDS = re.compile(r"""kwargs(?:\.(?:get|pop|setdefault)\(|\[)\s*["'](\w+)["']""")
 _FILLS = ("fillna", "fill_method")
+_FORWARD = "ffill"
 _NEAR = 3
 # Of the library's own comparisons of columns: those take columns of other calculations.
 _SIGNALS = frozenset(
@@ -60,7 +61,7 @@ def resolve(words: Words) -> dict[str, Any]:
     UnknownFeature
         No such indicator, or no such argument of it.
     RefusedFeature
-        It needs something that candles do not have.
+        It needs something that candles do not have, or would look ahead.
     """
     signature = _signature(words.indicator)
     own = [p.name for p in signature.parameters.values() if _is_own(p)]
@@ -73,6 +74,11 @@ def resolve(words: Words) -> dict[str, Any]:
         wrong = ", ".join(unknown or twice) or f"{len(words.positional)} arguments without a name"
         raise UnknownFeature(
             f"ta:{words.indicator} does not take {wrong}; it is {_shown(words.indicator)}"
+        )
+    if named.get("fill_method") not in (None, _FORWARD):
+        raise LooksAhead(
+            f"ta:{words.indicator} with fill_method={named['fill_method']!r} takes values from "
+            f"later bars; take {_FORWARD!r}, or fillna with a number"
         )
     return named
 

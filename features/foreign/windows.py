@@ -15,11 +15,15 @@ from numpy.typing import NDArray
 
 from features.answers import Table, columns_of
 from features.errors import RefusedFeature
+from features.expression import Expr
 from features.foreign.column import Call, Column
 from market.candles import candle_frame
 from market.timeframes import timeframe_ms
 
 Floats = NDArray[np.float64]
+
+BAR_NUMBERS = 6
+"""Numbers of a bar: open time in epoch milliseconds, open, high, low, close, volume."""
 
 
 class Windows:
@@ -27,22 +31,44 @@ class Windows:
 
     Parameters
     ----------
-    columns : sequence of Column
-        What is computed, in this order.
+    columns : sequence of Expr
+        What is computed, in this order; each a `Column`. There may be none.
     timeframe : str
         Length of a bar, of which a block counts a fixed number.
     """
 
-    def __init__(self, columns: Sequence[Column], timeframe: str) -> None:
-        self.columns = tuple(columns)
+    def __init__(self, columns: Sequence[Expr], timeframe: str) -> None:
+        self.columns = tuple(node for node in columns if isinstance(node, Column))
         self._step = timeframe_ms(timeframe)
-        self._calls = tuple(dict.fromkeys(column.call for column in columns))
+        self._calls = tuple(dict.fromkeys(column.call for column in self.columns))
         self.reset()
 
     def reset(self) -> None:
         """Forget every bar."""
-        self.bars: Floats = np.empty((0, 6))
+        self.bars: Floats = np.empty((0, BAR_NUMBERS))
         self.dropped = 0
+
+    def kept(self) -> Floats:
+        """Return what is remembered as one row of numbers, for `restore`."""
+        if not self.columns:
+            return np.empty(0)
+        return np.concatenate([[self.dropped], self.bars.ravel()])
+
+    def restore(self, numbers: Floats) -> int:
+        """Take up what `kept` returned; return how many numbers that should have been."""
+        if not self.columns:
+            return 0
+        bars = max(0, len(numbers) - 1) // BAR_NUMBERS
+        if len(numbers) == 1 + bars * BAR_NUMBERS:
+            self.dropped = int(numbers[0])
+            self.bars = numbers[1:].reshape(bars, BAR_NUMBERS).copy()
+        return 1 + bars * BAR_NUMBERS
+
+    def beside(self, bars: Floats) -> Floats:
+        """Return further bars with their columns added, see `take`."""
+        if not self.columns:
+            return bars
+        return np.concatenate([bars, self.take(bars[:, :BAR_NUMBERS])], axis=1)
 
     def take(self, new: Floats) -> Floats:
         """Return the columns of further bars, float64 [n, F].

@@ -1,0 +1,212 @@
+"""Indicators of pandas-ta by name: the library's numbers, in history as in live."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from features.errors import BadState, LooksAhead, NeverSettles, RefusedFeature, UnknownFeature
+from features.foreign.column import Column, window_for
+from features.foreign.indicators import expand, feature
+from features.foreign.words import parse
+from features.program import FeatureProgram
+from market.candles import open_ms
+from tests.features.walks import walk
+
+ta = pytest.importorskip("pandas_ta_classic")
+SUPERTREND = "ta:supertrend(length=10, multiplier=3)"
+NAMES = [
+    "ta:kst.KST",
+    "rsi_14",
+    f"{SUPERTREND}.SUPERTd",
+    "ta:rsi",
+    "ta:ema(50)",
+    "ta:bbands(length=20).BBP",
+    "close",
+    "ta:adx.DMP",
+    "ta:psar.PSARr",
+]
+
+
+@pytest.fixture(scope="module")
+def candles() -> pd.DataFrame:
+    return walk(4000, seed=41, outages=[(1500, 1540), (3300, 3330)])
+
+
+@pytest.fixture(scope="module")
+def history(candles) -> np.ndarray:
+    return FeatureProgram(NAMES).run(candles, dtype=np.float64)
+
+
+def bars(candles: pd.DataFrame) -> list[list[float]]:
+    return np.column_stack([open_ms(candles), candles.to_numpy()]).tolist()
+
+
+def test_numbers_are_the_librarys(candles, history) -> None:
+    """Settled values equal what the library says of all candles at once."""
+    plain = candles.tz_localize(None)
+    h, low, c = plain["high"], plain["low"], plain["close"]
+    bands = ta.bbands(c, length=20)
+    expected = {
+        "ta:kst.KST": ta.kst(c).iloc[:, 0],
+        f"{SUPERTREND}.SUPERTd": ta.supertrend(h, low, c, length=10, multiplier=3).iloc[:, 1],
+        "ta:rsi": ta.rsi(c, talib=False),
+        "ta:ema(50)": ta.ema(c, length=50, talib=False),
+        "ta:bbands(length=20).BBP": bands.filter(like="BBP").iloc[:, 0],
+        "ta:adx.DMP": ta.adx(h, low, c, talib=False)["DMP_14"],
+    }
+    program = FeatureProgram(NAMES)
+    for name, series in expected.items():
+        start = program.settles[name]
+        np.testing.assert_allclose(
+            history[start:, NAMES.index(name)], series.to_numpy()[start:], rtol=2e-8, atol=2e-9,
+            err_msg=name,
+        )  # fmt: skip
+
+
+@pytest.mark.parametrize("start", [0, 1, 999, 1535, 3071])
+def test_live_equals_history_bit_for_bit(candles, history, start) -> None:
+    program = FeatureProgram(NAMES)
+    if start:
+        program.run(candles.iloc[:start])
+    rows = [program.push(bar) for bar in bars(candles.iloc[start : start + 25])]
+    expected = history[start : start + 25].astype(np.float32)
+    assert np.array_equal(np.array(rows), expected, equal_nan=True)
+
+
+def test_where_history_starts_does_not_matter_at_all(candles, history) -> None:
+    """The window of a value is cut by the clock, so settled values are the same bits."""
+    program = FeatureProgram(NAMES)
+    foreign = [j for j, name in enumerate(NAMES) if name.startswith("ta:")]
+    for start in (313, 1517):
+        late = program.run(candles.iloc[start:], dtype=np.float64)[program.settle :, foreign]
+        assert np.array_equal(late, history[start + program.settle :, foreign], equal_nan=True)
+        unsettled = program.run(candles.iloc[start:], dtype=np.float64)[:, foreign]
+        assert not np.array_equal(unsettled[100:], history[start + 100 :, foreign], equal_nan=True)
+
+
+def test_a_program_is_forked_stored_and_taken_up(candles, history) -> None:
+    program = FeatureProgram(NAMES)
+    program.run(candles.iloc[:3000])
+    stored, other = program.to_bytes(), program.fork()
+    program.push(bars(candles)[3000])
+    for again in (other, FeatureProgram.from_bytes(stored)):
+        rest = again.extend(candles.iloc[3000:], dtype=np.float64)
+        assert np.array_equal(rest, history[3000:], equal_nan=True)
+    with pytest.raises(BadState):
+        FeatureProgram.from_bytes(stored[:-48])
+
+
+def test_bars_kept_are_bounded(candles) -> None:
+    program = FeatureProgram(["ta:rsi"])
+    program.run(candles)
+    settle = program.settles["ta:rsi"]
+    assert settle // 2 < (len(program.to_bytes()) - 500) / 48 < settle + 2
+
+
+def test_columns_are_chosen_by_the_part_before_the_numbers() -> None:
+    assert expand("ta:kst") == ("ta:kst.KST", "ta:kst.KSTs")
+    assert expand("ta:rsi") == ("ta:rsi",)
+    assert expand("rsi_14") == ("rsi_14",)
+    # Its two halves are empty half of the time.
+    assert expand(SUPERTREND) == (f"{SUPERTREND}.SUPERT", f"{SUPERTREND}.SUPERTd")
+    short, full = feature("ta:kst.KSTs"), feature("ta:kst.KSTs_9")
+    assert short.expression.digest == full.expression.digest
+    filled = expand("ta:psar(fillna=0)")
+    assert [name.partition(".")[2] for name in filled] == ["PSARl", "PSARs", "PSARaf", "PSARr"]
+
+
+def test_spelling_does_not_change_the_definition() -> None:
+    def digest(name: str) -> str:
+        return feature(name).expression.digest
+
+    assert digest("ta:ema(50)") == digest("ta:ema( length = 50 )")
+    assert digest("ta:ema(50)") != digest("ta:ema(51)")
+    assert digest("ta:macd(fast=5, slow=9).MACD") == digest("ta:macd(slow=9,fast=5).MACD")
+    assert digest("ta:macd.MACD") != digest("ta:macd.MACDs")
+
+
+def test_units_come_from_the_probe() -> None:
+    program = FeatureProgram(["ta:ema", "ta:rsi", "ta:kst.KST", "ta:squeeze.SQZ_ON", "ta:vosc"])
+    assert list(program.units.values()) == ["price", "–", "–", "unknown", "–"]
+
+
+@pytest.mark.parametrize(
+    ("name", "error", "words"),
+    [
+        ("ta:supertrnd", UnknownFeature, "did you mean ta:supertrend"),
+        ("ta:supertrend(len=3)", UnknownFeature, r"does not take len; it is ta:supertrend\(length"),
+        ("ta:rsi(length=14, 3)", UnknownFeature, "cannot be read"),
+        ("ta:rsi(14, length=14)", UnknownFeature, "does not take length"),
+        ("ta:rsi(talib=True)", UnknownFeature, "does not take talib"),
+        ("ta:ichimoku(lookahead=True)", UnknownFeature, "does not take lookahead"),
+        ("ta:rsi(length=open('/etc/passwd'))", UnknownFeature, "no number, text or list"),
+        ("ta:rsi(**{'length': 3})", UnknownFeature, "with stars"),
+        ("ta:rsi(length=14", UnknownFeature, "cannot be read"),
+        ("ta:kst.KSTx", UnknownFeature, r"no column 'KSTx'; did you mean \.KSTs?\?"),
+        ("ta:kst", UnknownFeature, r"2 columns; name one: ta:kst\.KST, ta:kst\.KSTs"),
+        ("ta:mavp", RefusedFeature, "needs periods beside the candles"),
+        ("ta:tos_stdevall", RefusedFeature, "cannot do without what comes later"),
+        ("ta:obv", NeverSettles, "never forgets where history starts"),
+        ("ta:drawdown.DD_PCT", NeverSettles, "never forgets"),
+        ("ta:dpo(offset=-3)", LooksAhead, "looks ahead"),
+        ("ta:rsi(fill_method='bfill')", LooksAhead, "takes values from later bars"),
+        ("ta:vwap(fill_method='bfill')", LooksAhead, "take 'ffill'"),
+        ("ta:psar.PSARl", RefusedFeature, r"no finite value.*such as ta:psar\(fillna=0\)"),
+        ("ta:rsi(length='x')", RefusedFeature, "failed on 1500 candles"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_is_refused_with_its_reason(name, error, words) -> None:
+    with pytest.raises(error, match=words):
+        FeatureProgram([name])
+
+
+def test_a_leak_would_be_seen_if_look_ahead_were_on() -> None:
+    """What switching it off is for: ichimoku's lagging span is the close of 26 bars later."""
+    from features.probe import probe
+
+    def with_span(c: pd.DataFrame) -> pd.Series:
+        plain = c.tz_localize(None)
+        table = ta.ichimoku(plain["high"], plain["low"], plain["close"], as_dataframe=True)
+        return table["ICS_26"].set_axis(c.index)
+
+    (found,) = probe(with_span).values()
+    assert isinstance(found.refusal(), LooksAhead)
+    assert "ta:ichimoku.ICS" not in expand("ta:ichimoku")
+
+
+def test_arguments_are_literals() -> None:
+    words = parse("ta:cdl_pattern(name=['doji', 'hammer'], scalar=-1.5).X")
+    assert words.named == (("name", ["doji", "hammer"]), ("scalar", -1.5))
+    assert words.column == "X"
+
+
+@pytest.mark.parametrize("settle", [0, 1, 19, 100, 294, 2272, 4999])
+def test_windows_have_room_and_coarse_sizes(settle) -> None:
+    assert 1.25 * settle <= window_for(settle) <= max(32, 1.6 * settle)
+    assert window_for(settle) >= window_for(max(0, settle - 1))
+
+
+def test_a_verdict_is_found_once_a_process() -> None:
+    first, again = feature("ta:rsi"), feature("ta:rsi")
+    assert isinstance(first.expression, Column)
+    assert first.expression.probed is again.expression.probed
+
+
+def test_the_library_waits_until_it_is_asked_for() -> None:
+    code = (
+        "import sys; from features.feature_manager import FeatureManager; "
+        "from features.program import FeatureProgram; FeatureProgram(['rsi_14']); "
+        "before = 'pandas_ta_classic' in sys.modules; FeatureProgram(['ta:rsi']); "
+        "print(before, 'pandas_ta_classic' in sys.modules, 'talib' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=Path(__file__).parents[2], capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout.split() == ["False", "True", "False"]
