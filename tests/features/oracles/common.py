@@ -138,6 +138,10 @@ class Exempt:
     markets: tuple[str, ...] = ("walk", "cheap", "outage")
 
 
+Exemptions = Mapping[tuple[str, str], Exempt | tuple[Exempt, ...]]
+"""By kind of oracle and name; several, where markets differ."""
+
+
 def family(name: str, numbers: Iterable[int], make: Callable[[Market, int], ArrayLike]) -> Table:
     """Return the oracles of ``<name>_<n>``, or of a name in which ``{n}`` stands."""
     pattern = name if "{n}" in name else f"{name}_{{n}}"

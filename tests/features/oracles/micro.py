@@ -11,7 +11,7 @@ import numpy as np
 import pandas_ta_classic as classic
 import talib
 
-from tests.features.oracles.common import Exempt, Floats, Market, Table, deviation, lag, ratio
+from tests.features.oracles.common import Exemptions, Floats, Market, Table, deviation, lag, ratio
 
 Bar = Callable[[Market, int], float]
 
@@ -122,5 +122,5 @@ PLAIN: Table = {
     ),
 }
 
-EXCEPTIONS: dict[tuple[str, str], Exempt] = {}
+EXCEPTIONS: Exemptions = {}
 RARE: dict[str, str] = {}

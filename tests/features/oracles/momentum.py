@@ -8,6 +8,7 @@ import talib
 
 from tests.features.oracles.common import (
     Exempt,
+    Exemptions,
     Floats,
     Market,
     Table,
@@ -97,7 +98,7 @@ TALIB: Table = {
     "stoch_k_14": lambda m: talib.STOCHF(*m.HLC, 14, 1, 0)[0],
     "stoch_d_14": lambda m: talib.STOCHF(*m.HLC, 14, 3, 0)[1],
     "willr_14": lambda m: talib.WILLR(*m.HLC, 14),
-    "stochrsi_14": lambda m: talib.STOCHRSI(m.C, 14, 14, 3, 0)[0],
+    "stochrsi_14": lambda m: talib.STOCHRSI(m.C, 14, 14, 1, 0)[0],
     "stochrsi_d_14": lambda m: talib.STOCHRSI(m.C, 14, 14, 3, 0)[1],
     **family("roc", ROC, lambda m, n: talib.ROC(m.C, n)),
     "cmo_14": lambda m: talib.CMO(m.C, 14),
@@ -148,7 +149,7 @@ PLAIN: Table = {
     "bop_14": lambda m: mean(ratio(m.C - m.O, m.H - m.L), 14),
     "cci_20": _commodity_channel,
 }
-EXCEPTIONS: dict[tuple[str, str], Exempt] = {
+EXCEPTIONS: Exemptions = {
     ("CLASSIC", "cmo_14"): Exempt(
         "Chande's own sums of 14 moves; ours is smoothed as Wilder would, as TA-Lib's is",
         differs=True,
@@ -158,6 +159,5 @@ EXCEPTIONS: dict[tuple[str, str], Exempt] = {
         tolerance=1e-2,
         markets=("cheap",),
     ),
-    ("TALIB", "stochrsi_14"): Exempt("starts with %D, two bars later", start=29),
 }
 RARE: dict[str, str] = {}

@@ -13,7 +13,7 @@ import pandas as pd
 import pandas_ta_classic as classic
 import talib
 
-from tests.features.oracles.common import Exempt, Floats, Market, Table, lag, last
+from tests.features.oracles.common import Exemptions, Floats, Market, Table, lag, last
 from tests.features.walks import frame
 
 
@@ -169,5 +169,5 @@ TALIB: Table = {
 
 CLASSIC: Table = {"cdl_inside_bar": lambda m: classic.cdl_inside(m.o, m.h, m.l, m.c, asbool=True)}
 
-EXCEPTIONS: dict[tuple[str, str], Exempt] = {}
+EXCEPTIONS: Exemptions = {}
 RARE: dict[str, str] = {}

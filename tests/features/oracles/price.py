@@ -6,7 +6,7 @@ import numpy as np
 import talib
 
 from tests.features.oracles.common import (
-    Exempt,
+    Exemptions,
     Floats,
     Market,
     Table,
@@ -89,5 +89,5 @@ PLAIN: Table = {
     "typical_price_dev": lambda m: (m.h + m.l + m.c) / (3 * m.c) - 1,
     "momentum_z_12": _momentum_z,
 }
-EXCEPTIONS: dict[tuple[str, str], Exempt] = {}
+EXCEPTIONS: Exemptions = {}
 RARE: dict[str, str] = {}

@@ -9,7 +9,7 @@ import pandas_ta_classic as classic
 import talib
 
 from tests.features.oracles.common import (
-    Exempt,
+    Exemptions,
     Floats,
     Market,
     Table,
@@ -51,5 +51,5 @@ PLAIN: Table = {
     ),
 }
 
-EXCEPTIONS: dict[tuple[str, str], Exempt] = {}
+EXCEPTIONS: Exemptions = {}
 RARE: dict[str, str] = {}

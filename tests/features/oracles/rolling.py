@@ -9,7 +9,7 @@ import pandas as pd
 import pandas_ta_classic as classic
 import talib
 
-from tests.features.oracles.common import Exempt, Floats, Market, Table, family, lag, rolled
+from tests.features.oracles.common import Exemptions, Floats, Market, Table, family, lag, rolled
 
 
 def log_return(m: Market) -> pd.Series:
@@ -80,5 +80,5 @@ PLAIN: Table = {
     **family("hit_rate", (20, 1), lambda m, n: rolled(m.C, n + 1, hits)),
 }
 
-EXCEPTIONS: dict[tuple[str, str], Exempt] = {}
+EXCEPTIONS: Exemptions = {}
 RARE: dict[str, str] = {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tests.features.oracles.common import Exempt, Floats, Market, Table
+from tests.features.oracles.common import Exemptions, Floats, Market, Table
 from tests.features.walks import spaced, walk
 
 MARKETS = (Market("walk", spaced(walk(6000, seed=41), "7h13min")),)
@@ -32,5 +32,5 @@ PLAIN: Table = {
     "session_us": lambda m: [13 <= at.hour <= 20 for at in m.index],
 }
 
-EXCEPTIONS: dict[tuple[str, str], Exempt] = {}
+EXCEPTIONS: Exemptions = {}
 RARE: dict[str, str] = {}

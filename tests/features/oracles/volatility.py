@@ -7,6 +7,7 @@ import talib
 
 from tests.features.oracles.common import (
     Exempt,
+    Exemptions,
     Floats,
     Market,
     Table,
@@ -194,7 +195,7 @@ PLAIN: Table = {
     "vol_rank_200": _rank,
     **family("log_rv", LOG_RV, _log_rv),
 }
-EXCEPTIONS: dict[tuple[str, str], Exempt] = {
+EXCEPTIONS: Exemptions = {
     ("TALIB", "keltner_pos_20"): Exempt(
         "Keltner's channel around the average typical price; ours is around that of the close, "
         "as Raschke's and pandas-ta-classic's",
