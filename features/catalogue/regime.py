@@ -23,6 +23,7 @@ from features.language import (
     square,
     total,
     variance,
+    where,
 )
 
 regime = Group("regime")
@@ -39,7 +40,13 @@ family(
     _efficiency,
     "Kaufman's efficiency over {n} bars: way made by way gone",
 )
-add("trend_regime", sign(ema(c, 50) - ema(c, 200)), "1 while ema_50 is above ema_200, -1 below")
+# In an outage both averages end at the price but for rounding; which is the larger says nothing.
+lead = ema(c, 50) / ema(c, 200) - 1
+add(
+    "trend_regime",
+    sign(where(magnitude(lead) > 1e-9, lead, 0)),
+    "1 while ema_50 is above ema_200, -1 below, 0 where they meet",
+)
 one, five, sixteen = (variance(log(c / lag(c, n)), 100) for n in (1, 5, 16))
 add(
     "variance_ratio_5_100",
