@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -57,10 +57,16 @@ def walk(n: int, seed: int = 0, outages: Iterable[tuple[int, int]] = ()) -> pd.D
     h = np.maximum(o, c) * (1 + np.abs(rng.standard_normal(n)) * 5e-4)
     low = np.minimum(o, c) * (1 - np.abs(rng.standard_normal(n)) * 5e-4)
     for first, end in outages:
-        o[first:end] = h[first:end] = low[first:end] = c[first]
+        o[first:end] = h[first:end] = low[first:end] = c[first:end]
     return frame(o, h, low, c, v)
 
 
 def scaled(candles: pd.DataFrame, price: float, volume: float) -> pd.DataFrame:
     """Return the candles in other units of money and coins."""
     return candles * [price, price, price, price, volume]
+
+
+def records(candles: pd.DataFrame, extras: Sequence[str] = ()) -> list[tuple[float, ...]]:
+    """Return bars as numbers, with the columns `extras` behind their own."""
+    rows = candles[[*candles.columns[:5], *extras]].to_numpy().tolist()
+    return [(t, *row) for t, row in zip(candles.index.asi8.tolist(), rows, strict=True)]
