@@ -5,13 +5,19 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from features import own
+from features.besides import DEFAULT_BENCHMARK, Besides, Published
 from features.catalogue import FEATURES
+from features.catalogue.feature import find
 from features.errors import FeatureError, NotEnoughHistory
+from features.foreign.indicators import expand
+from features.hashes import is_listed
 from features.model_set import MODEL_SET
 from features.program import FeatureProgram
 from market.fetch import update
@@ -38,6 +44,12 @@ class FeatureManager:
         By default ``<home>/candles``.
     end : Instant, optional
         The present moment, for replays; by default the clock's.
+    benchmark : str
+        Symbol that features such as ``btc_beta_60`` compare with; its candles are fetched from the
+        same source.
+    sentiment : Series, DataFrame, path or callable, optional
+        What features such as ``sentiment_ema_12`` read: values by the moment they were published,
+        see `features.besides.Published`.
 
     Examples
     --------
@@ -52,13 +64,16 @@ class FeatureManager:
         home: str | os.PathLike[str] | None = None,
         store: CandleStore | None = None,
         end: Instant | None = None,
+        benchmark: str = DEFAULT_BENCHMARK,
+        sentiment: Published | None = None,
     ) -> None:
         source = source or os.environ.get("TIDEWHEEL_SOURCE", "simulated")
         self.source = open_source(source) if isinstance(source, str) else source
         folder = Path(home or os.environ.get("TIDEWHEEL_HOME", "var"))
         self.store = store or CandleStore(folder / "candles", self.source.name)
         self.end = end
-        self._programs: dict[tuple[tuple[str, ...], str], FeatureProgram] = {}
+        self.besides = Besides(parse_symbol(benchmark), sentiment)
+        self._programs: dict[tuple[object, ...], FeatureProgram] = {}
 
     def get_features(
         self,
@@ -75,8 +90,9 @@ class FeatureManager:
         symbol, timeframe : str
             In any spelling.
         feature_list : iterable of str, optional
-            Names of the catalogue, its families (``sma_37``) or its aliases; by default the model
-            set.
+            Names of the catalogue, its families (``sma_37``) or its aliases, indicators of
+            pandas-ta (``ta:kst``: all of its columns, ``ta:kst.KST``: one) and features of one's
+            own, in any mixture; by default the model set.
         lookback_bars : int, optional
             Rows wanted, 500 by default. As many bars more as the features need to settle are
             fetched and cut off again, so the first row is as good as the last.
@@ -86,14 +102,19 @@ class FeatureManager:
         Returns
         -------
         pandas.DataFrame
-            Columns in the order asked for, float64 without NaN; the index is the open time of each
-            bar, UTC. Fewer rows if the source has fewer bars. ``attrs`` tell symbol, timeframe,
-            source and whether it is simulated.
+            Columns in the order asked for, float64; the index is the open time of each bar, UTC.
+            Fewer rows if the source has fewer bars. No NaN, except that an indicator or a
+            function of one's own has none where it divides 0 by 0. ``attrs`` tell symbol,
+            timeframe, source, whether it is simulated, and the hashes of such columns.
 
         Raises
         ------
         UnknownFeature
             A name that nobody defined.
+        RefusedFeature
+            An indicator or function that the probe refuses.
+        MissingInput
+            No benchmark or sentiment for the features that read one.
         NotEnoughHistory
             The source has too few bars for a single settled row.
         market.errors.MarketError
@@ -103,9 +124,7 @@ class FeatureManager:
         rows = DEFAULT_BARS if lookback_bars is None else int(lookback_bars)
         if rows < 1:
             raise FeatureError(f"lookback_bars is {rows}; ask for 1 row or more")
-        program = self._program(
-            tuple(MODEL_SET if feature_list is None else feature_list), timeframe
-        )
+        program = self._program(expanded(feature_list), timeframe)
         candles = self._candles(symbol, timeframe, rows + program.settle, end)
         if len(candles) <= program.settle:
             slowest = max(program.settles, key=program.settles.__getitem__)
@@ -114,6 +133,9 @@ class FeatureManager:
                 f"{len(candles)} {timeframe} bars of {symbol} before that moment; leave it out or "
                 "choose a later end"
             )
+        candles = self.besides.join(
+            candles, symbol, timeframe, program.inputs, partial(self._between, timeframe)
+        )
         values = program.run(candles, dtype=np.float64)[program.settle :][-rows:]
         frame = pd.DataFrame(
             values, index=candles.index[-len(values) :], columns=list(program.names)
@@ -124,36 +146,50 @@ class FeatureManager:
             "source": self.source.name,
             "simulated": self.source.simulated,
         }
+        foreign = {name: program.hashes[name] for name in program.names if not is_listed(name)}
+        if foreign:
+            frame.attrs["definitions"] = foreign
         return frame
 
     def list_features(self) -> list[str]:
-        """Return the names of the catalogue."""
-        return list(FEATURES)
+        """Return the names of the catalogue, then those of one's own.
+
+        Families, aliases and the indicators of pandas-ta answer to their names as well.
+        """
+        return list(dict.fromkeys([*FEATURES, *own.names()]))
 
     def describe_features(self, feature_list: Iterable[str] | None = None) -> pd.DataFrame:
         """Return group, unit, look-back, settling, hash and meaning by name (all by default)."""
-        names = list(FEATURES if feature_list is None else feature_list)
+        names = self.list_features() if feature_list is None else expanded(feature_list)
         program = FeatureProgram(names)
+        found = [find(name, FEATURES) for name in names]
         return pd.DataFrame(
             {
-                "group": [FEATURES[name].group for name in names],
+                "group": [feature.group for feature in found],
                 "unit": [program.units[name] for name in names],
                 "lookback": [program.lookbacks[name] for name in names],
                 "settle": [program.settles[name] for name in names],
                 "hash": [program.hashes[name] for name in names],
-                "text": [FEATURES[name].text for name in names],
+                "text": [feature.text for feature in found],
             },
             index=pd.Index(names, name="name"),
         )
 
     def _program(self, names: tuple[str, ...], timeframe: str) -> FeatureProgram:
         """Return a program nobody else is using."""
-        known = self._programs.get((names, timeframe))
+        # A feature of one's own may be defined anew while this manager lives.
+        definitions = [find(n, FEATURES).expression.digest for n in names if not is_listed(n)]
+        key = (names, timeframe, *definitions)
+        known = self._programs.get(key)
         if known is None:
             if len(self._programs) >= _PROGRAMS_KEPT:
                 self._programs.clear()
-            known = self._programs[names, timeframe] = FeatureProgram(names, timeframe)
+            known = self._programs[key] = FeatureProgram(names, timeframe)
         return known.fork()
+
+    def _between(self, timeframe: str, symbol: str, start: int, end: int) -> pd.DataFrame:
+        update(self.source, self.store, symbol, timeframe, start, end)
+        return self.store.read(symbol, timeframe, start, end)
 
     def _candles(self, symbol: str, timeframe: str, bars: int, end: Instant | None) -> pd.DataFrame:
         """Return the latest `bars` candles; reaches back further for those lost to gaps, once."""
@@ -166,3 +202,11 @@ class FeatureManager:
             start -= 2 * missing * step
             update(self.source, self.store, symbol, timeframe, start, until)
         return self.store.read(symbol, timeframe, start, until).iloc[-bars:]
+
+
+def expanded(names: Iterable[str] | None) -> tuple[str, ...]:
+    """Return names of columns: by default the model set, each indicator as all of its columns."""
+    if isinstance(names, str):
+        raise FeatureError(f"feature_list must be a list of feature names, not {names!r}")
+    every = MODEL_SET if names is None else names
+    return tuple(column for name in every for column in expand(name))

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from features.besides import Besides
 from features.program import FeatureProgram
 from market.fetch import update
 from market.source import CandleSource, open_source
@@ -29,11 +30,14 @@ class History:
         Where candles come from and where they are kept.
     end
         The moment that counts as now; None is the clock.
+    besides
+        Benchmark and sentiment, for features that read them.
     """
 
     source: CandleSource
     store: CandleStore = field(repr=False)
     end: Instant | None = None
+    besides: Besides = field(default_factory=Besides)
 
     @classmethod
     def open(
@@ -42,6 +46,7 @@ class History:
         *,
         home: str | Path | None = None,
         end: Instant | None = None,
+        besides: Besides | None = None,
     ) -> History:
         """Return the history of a source.
 
@@ -54,11 +59,13 @@ class History:
             Folder of all that is kept; by default `TIDEWHEEL_HOME`, which is ``var``.
         end
             The moment that counts as now.
+        besides
+            Benchmark and sentiment; by default BTC-USDT, and none.
         """
         if source is None or isinstance(source, str):
             source = open_source(source or os.environ.get("TIDEWHEEL_SOURCE", "simulated"))
         folder = Path(home or os.environ.get("TIDEWHEEL_HOME", "var"))
-        return cls(source, CandleStore(folder / "candles", source.name), end)
+        return cls(source, CandleStore(folder / "candles", source.name), end, besides or Besides())
 
     def now_ms(self, timeframe: str) -> int:
         """Return the close of the last bar that is closed, epoch ms."""
@@ -93,8 +100,14 @@ class History:
         timeframe = parse_timeframe(timeframe)
         program = FeatureProgram(tuple(columns), timeframe)
         warm_ms = max(program.lookback, program.settle) * timeframe_ms(timeframe)
+
+        def fetch(symbol: str, first_ms: int, last_ms: int) -> pd.DataFrame:
+            return self.candles(symbol, timeframe, first_ms, last_ms)
+
         candles = {
-            symbol: self.candles(symbol, timeframe, start_ms - warm_ms, end_ms)
+            symbol: self.besides.join(
+                fetch(symbol, start_ms - warm_ms, end_ms), symbol, timeframe, program.inputs, fetch
+            )
             for symbol in parse_symbols(symbols)
         }
         panel = build_panel(candles, timeframe, columns, partial(program.run, settled=True))

@@ -11,6 +11,7 @@ from typing import Any
 
 import pandas as pd
 
+from features.besides import Besides
 from features.errors import FeatureError
 from features.model_set import MODEL_SET
 from features.twins import Exchange, exchange, refusal, with_units
@@ -45,6 +46,9 @@ class TrainingPipeline:
     source, end
         Where candles come from and what counts as now; see `History.open`. They must be those of
         the training data.
+    besides
+        Benchmark and sentiment, for training data with such columns; a feature manager's are its
+        `besides`.
     """
 
     def __init__(
@@ -54,10 +58,11 @@ class TrainingPipeline:
         *,
         source: str | CandleSource | None = None,
         end: Instant | None = None,
+        besides: Besides | None = None,
     ) -> None:
         self.models_home = models_home
         self.seed = seed
-        self.history = History.open(source, home=models_home, end=end)
+        self.history = History.open(source, home=models_home, end=end, besides=besides)
         self._writing = threading.Lock()
 
     def train_model(

@@ -14,13 +14,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from features import hashes
 from market.timeframes import timeframe_ms
+from ml_pipeline.errors import PanelError
 from ml_pipeline.outcomes import KNOWN_AT, OUTCOMES, outcomes
 from ml_pipeline.panel import Panel
 from ml_pipeline.scoring import row_losses
 from ml_pipeline.tasks import EVENT_THRESHOLD, TASKS, Task
 from models.common.bundle import Bundle
-from models.common.errors import ModelError
+from models.common.errors import FeatureError, ModelError
 from models.common.registry import PredictionModelRegistry
 from models.common.slot import Slot
 from orchestration.drift import Track
@@ -98,8 +100,10 @@ def record(
         if not len(due):
             continue
         try:
-            raw = raw_output(registry.read(registry.folder(slot, model.version)), due)
-        except ModelError as error:
+            bundle = registry.read(registry.folder(slot, model.version))
+            _check_definitions(bundle)
+            raw = raw_output(bundle, due)
+        except (ModelError, PanelError) as error:
             broken[model.version] = str(error)
             continue
         frame = pd.DataFrame(
@@ -113,6 +117,15 @@ def record(
             slot.key, model.version, ROLES[model.status], frame, made_ms=made_ms
         )
     return Recorded(rows, broken)
+
+
+def _check_definitions(bundle: Bundle) -> None:
+    changed = hashes.changed(bundle.schema.hashes, listed=False)
+    if changed:
+        raise FeatureError(
+            f"{bundle.key} was trained on other definitions of {', '.join(changed)}; bring them "
+            "back, or train it anew"
+        )
 
 
 def resolve(

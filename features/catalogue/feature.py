@@ -185,6 +185,8 @@ class Catalogue(Mapping[str, Feature]):
             feature = source(name)
             if feature is not None:
                 return feature
+        if name in self._features:  # listed by a module that a source has just imported
+            return self._features[name]
         raise KeyError(name)
 
     def __contains__(self, name: object) -> bool:

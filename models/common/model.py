@@ -19,7 +19,7 @@ from models.common.errors import BundleError, FeatureError, ModelNotFound
 from models.common.heads import Answer
 from models.common.names import Address, resolve
 from models.common.registry import PredictionModelRegistry
-from models.common.rows import close_in, timeframe_of, to_matrix
+from models.common.rows import check_definitions, close_in, timeframe_of, to_matrix
 from models.common.slot import Slot
 
 LOOK_S = 0.2
@@ -159,4 +159,5 @@ def matrix_for(bundle: Bundle, features: Any, *, ordered: bool = True) -> NDArra
             f"ask get_features for {bundle.slot.timeframe!r}"
         )
     schema = bundle.schema
+    check_definitions(features, schema.hashes)
     return to_matrix(features, schema.names, ordered=ordered, twins=schema.twins)

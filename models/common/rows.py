@@ -66,6 +66,31 @@ def timeframe_of(features: Any) -> str | None:
     return noted.get("timeframe") if noted else None
 
 
+def check_definitions(features: Any, hashes: Mapping[str, str]) -> None:
+    """Refuse rows whose columns are defined otherwise than those a model was trained on.
+
+    Parameters
+    ----------
+    features
+        Rows; the feature manager notes the hashes of what is no catalogue's feature on its frames.
+    hashes : mapping of str to str
+        By column, the hash that the model knows.
+
+    Raises
+    ------
+    FeatureError
+        Names the columns.
+    """
+    noted = getattr(features, "attrs", None) or {}
+    held: Mapping[str, str] = noted.get("definitions") or {}
+    other = [name for name, digest in held.items() if hashes.get(name, digest) != digest]
+    if other:
+        raise FeatureError(
+            f"{len(other)} columns are defined otherwise than when the model was trained: "
+            f"{_listing(other)}; bring the definitions back, or train it anew"
+        )
+
+
 def _is_labelled(features: Any) -> bool:
     # By interface, not by class: a process that predicts from arrays needs no pandas.
     return hasattr(features, "iloc") and hasattr(features, "to_numpy")

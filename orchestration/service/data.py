@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from features import hashes
+from features.besides import Besides
 from features.program import FeatureProgram
 from market.candles import open_ms
 from market.fetch import FetchResult, update
@@ -43,9 +47,11 @@ def columns(turn: TurnRef) -> tuple[str, ...]:
         slot = turn.slot(kind)
         for model in in_service(store, slot):
             try:
-                needed += sound_bundle(slot, model.version, tracking, registry).schema.names
+                names = sound_bundle(slot, model.version, tracking, registry).schema.names
             except SyncRefused:  # the verdict names it, and the slot goes on without it
                 continue
+            if not hashes.missing(names):  # as above
+                needed += names
     return tuple(dict.fromkeys(needed))
 
 
@@ -121,7 +127,11 @@ def make_panel(turn: TurnRef, symbols: tuple[str, ...]) -> Dataset:
     """Build and save the panel of the symbols that could be fetched."""
     program, warm_ms = _program(turn)
     names = program.names
-    candles = read_candles(turn, symbols, warm_ms)
+    besides, fetch = Besides(), partial(_stored, turn)
+    candles = {
+        symbol: besides.join(frame, symbol, turn.settings.timeframe, program.inputs, fetch)
+        for symbol, frame in read_candles(turn, symbols, warm_ms).items()
+    }
 
     def features(frame: pd.DataFrame) -> NDArray[np.float32]:
         # Where history is short, rows before the features have settled are left out: live rows,
@@ -146,6 +156,14 @@ def make_panel(turn: TurnRef, symbols: tuple[str, ...]) -> Dataset:
         sentence=f"{len(panel):,} rows of {len(panel.symbols)} symbols × {len(names)} features, "
         f"{begin} to {end}; {dropped:,} rows without full features left out",
     )
+
+
+def _stored(turn: TurnRef, symbol: str, first_ms: int, end_ms: int) -> pd.DataFrame:
+    """Return candles of a symbol besides the turn's own, brought up to date first."""
+    settings, store = turn.settings, candles_of(turn.settings)
+    begin, end = utc(first_ms), utc(end_ms)
+    update(source_of(settings), store, symbol, settings.timeframe, begin, end)
+    return store.read(symbol, settings.timeframe, begin, end)
 
 
 def split_of(turn: TurnRef, panel: Panel, kind: str, train_days: float | None = None) -> TurnSplit:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from features.program import FeatureProgram
+from features import hashes
 from market.timeframes import instant_ms, utc
 from ml_pipeline.errors import JudgingError, PanelError
 from ml_pipeline.export import score
@@ -192,7 +192,7 @@ def _serving(turn: TurnRef, arena: Arena, incumbent: Incumbent | None) -> list[E
         )
         try:
             bundle = sound_bundle(slot, model.version, tracking, registry)
-            changed = _changed(bundle.schema.hashes)
+            changed = hashes.changed(bundle.schema.hashes)
             if changed:
                 entrant.faults = (f"features mean something else now: {', '.join(changed[:5])}",)
             else:
@@ -203,12 +203,6 @@ def _serving(turn: TurnRef, arena: Arena, incumbent: Incumbent | None) -> list[E
             entrant.faults = (str(error),)
         entrants.append(entrant)
     return entrants
-
-
-def _changed(hashes: Mapping[str, str]) -> list[str]:
-    """Return the columns whose definition is no longer that of the schema."""
-    now = FeatureProgram(tuple(hashes)).hashes
-    return [name for name, digest in hashes.items() if now[name] != digest]
 
 
 def _broken(incumbent: Incumbent, champion: Entrant | None) -> Incumbent:
