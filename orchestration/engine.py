@@ -67,10 +67,12 @@ def raw_output(bundle: Bundle, panel: Panel) -> Floats:
     Raises
     ------
     ModelError
-        The bundle's graph is refused, or its output cannot be this kind's.
+        The bundle's graph is refused, its output cannot be this kind's, or features of the user's
+        own are defined otherwise than when it was trained.
     PanelError
         The panel lacks a column of the bundle's schema.
     """
+    _check_definitions(bundle)
     raw = bundle.runner.run(panel.columns(bundle.schema.names)).astype(np.float64)
     bundle.head.check(raw)
     return np.asarray(raw)
@@ -100,9 +102,7 @@ def record(
         if not len(due):
             continue
         try:
-            bundle = registry.read(registry.folder(slot, model.version))
-            _check_definitions(bundle)
-            raw = raw_output(bundle, due)
+            raw = raw_output(registry.read(registry.folder(slot, model.version)), due)
         except (ModelError, PanelError) as error:
             broken[model.version] = str(error)
             continue

@@ -177,3 +177,23 @@ def test_a_symbol_whose_candles_came_late_is_predicted_all_the_same(
     both = bars_of("A", "B", bars=range(6))
     assert engine.record(store, registry, DIRECTION, both, START_MS).rows == 5 + 2
     assert engine.record(store, registry, DIRECTION, both, START_MS).rows == 0
+
+
+def test_a_model_of_features_that_are_not_here_is_named_and_the_others_go_on(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its bundle knows a column of the user's own that means nothing in this process."""
+    for version in ("v1", "v2"):
+        store.register_model(DIRECTION.key, version, status="challenger", serves_from_ms=START_MS)
+    schemas = {"v1": {"my_own": "0" * 16}, "v2": {"rsi_14": "0" * 16}}
+    run = SimpleNamespace(run=lambda X: np.full((len(X), 1), 0.6, np.float32))
+    head = SimpleNamespace(check=lambda raw: None)
+
+    def read(version: str) -> Any:
+        schema = SimpleNamespace(hashes=schemas[version], names=())
+        return SimpleNamespace(key=version, schema=schema, runner=run, head=head)
+
+    registry: Any = SimpleNamespace(folder=lambda _, version: version, read=read)
+    said = engine.record(store, registry, DIRECTION, bars_of("B", bars=range(4)), START_MS)
+    assert said.rows == 4
+    assert "my_own (unknown or refused in this process" in said.broken["v1"]

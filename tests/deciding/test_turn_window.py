@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from features.program import FeatureProgram
@@ -13,6 +14,7 @@ from market.candles import open_ms
 from market.source import open_source
 from market.timeframes import DAY_MS, utc
 from ml_pipeline.panel import Panel
+from orchestration.service import data
 from orchestration.service.data import make_panel, split_of
 from orchestration.service.refs import TurnRef
 from orchestration.service.resources import candles_of
@@ -66,3 +68,20 @@ def test_rows_that_have_not_settled_are_left_out(new_settings: Callable[..., Set
     live = program.run(whole)[np.isin(open_ms(whole), panel.ts)]
     assert 0 < len(panel) < len(short)
     np.testing.assert_allclose(panel.X, live, rtol=1e-5, atol=1e-6)
+
+
+def test_a_turn_reads_a_benchmark_beside_its_own_symbols(
+    new_settings: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """BTC is fetched for features that compare with it, though the turn does not learn from it."""
+    monkeypatch.setattr(data, "columns", lambda _: ("return_1", "btc_return_1", "ta:rsi"))
+    settings = new_settings(days=1, symbols="ETH-USDT")
+    turn = TurnRef("t", AT, "ETH-USDT", settings)
+    data.fetch_candles(turn, "ETH-USDT")
+    made = data.make_panel(turn, ("ETH-USDT",))
+    panel = Panel.load(made.folder)
+    assert panel.symbols == ("ETH-USDT",)
+    btc = candles_of(settings).read("BTC-USDT", "1m")
+    returns = np.log(btc["close"]).diff()
+    expected = returns.loc[pd.to_datetime(panel.ts, unit="ms", utc=True)].to_numpy()
+    np.testing.assert_allclose(panel.X[:, 1], expected, atol=1e-7)
