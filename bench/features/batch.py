@@ -38,7 +38,8 @@ def alone(candles: pd.DataFrame, rounds: int) -> list[Row]:
         works[f"{name}, array used again"] = lambda p=program, out=kept: p.run(candles, out=out)
         widths |= dict.fromkeys(list(works)[-2:], len(names))
     times = in_turn(works, rounds)
-    return [_row(name, widths[name], len(candles), times[name]) for name in works]
+    rows = [_row(name, widths[name], len(candles), times[name]) for name in works]
+    return [{field: row[field] for field in row if field != "times_ours"} for row in rows]
 
 
 def beside(candles: pd.DataFrame, contestants: Sequence[Contestant], rounds: int) -> list[Row]:

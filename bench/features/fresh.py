@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import statistics
 import subprocess
@@ -43,11 +44,11 @@ program.run(given)
 print(json.dumps([time.perf_counter() - began]))
 """
 _MEMORY = """
-import json, resource, sys
+import json, sys
 import pandas as pd
+from bench.features.fresh import peak
 from features.program import FeatureProgram
 from features.catalogue import FEATURES
-peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 given, program = pd.read_parquet(sys.argv[1]), FeatureProgram(FEATURES)
 program.run(given.iloc[:600])
 before = peak()
@@ -62,6 +63,16 @@ for bar in pushable(given.iloc[6000:16000], program.inputs):
     row = program.push(bar)
 size = len(program.to_bytes()) / 2**20
 """
+
+
+def peak() -> float:
+    """Return the most memory this process has held, MiB."""
+    # Not ru_maxrss: on Linux a child begins with its parent's.
+    status = Path("/proc/self/status")
+    if not status.exists():
+        return math.nan
+    held = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+    return int(held.split()[1]) / 1024
 
 
 def start_up(quick: bool) -> list[Row]:
@@ -114,8 +125,12 @@ def _child(
     code: str, more: Mapping[str, str] | None = None, argument: str = ""
 ) -> tuple[float, Any]:
     """Return wall seconds of a process and what it printed."""
+    command, environment = [sys.executable, "-c", code, argument], {**os.environ, **(more or {})}
     began = time.perf_counter()
-    said = subprocess.check_output(
-        [sys.executable, "-c", code, argument], cwd=ROOT, env={**os.environ, **(more or {})}
+    done = subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
     )
-    return time.perf_counter() - began, json.loads(said)
+    spent = time.perf_counter() - began
+    if done.returncode:
+        sys.exit(f"a process failed with status {done.returncode}:\n{done.stderr[-2000:]}")
+    return spent, json.loads(done.stdout)
