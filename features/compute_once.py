@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from features.bars import BENCHMARK, SENTIMENT
-from features.catalogue import FEATURES
-from features.catalogue.feature import Feature
 from features.errors import FeatureError, NotEnoughHistory
-from features.feature_manager import DEFAULT_BARS
+from features.feature_manager import DEFAULT_BARS, expanded
+from features.hashes import is_listed
 from features.model_set import MODEL_SET
 from features.program import FeatureProgram, Floats
 from market.candles import COLUMNS, as_candles, check_candles, open_ms
@@ -21,6 +20,7 @@ from market.symbols import parse_symbol
 from market.timeframes import Instant, instant_ms, parse_timeframe, timeframe_ms, utc
 
 _BESIDES = (BENCHMARK, SENTIMENT)  # what candles may hold besides price and volume
+_Answer = tuple[pd.DataFrame, int, dict[Hashable, Any]]
 _TOLD = ("source", "simulated")  # what is passed on of the candles' attrs
 
 
@@ -43,8 +43,6 @@ class FeatureCache:
         Length of their bars; by default what lies between their open times.
     names : iterable of str, optional
         Features of these bars to compute at once. All others are computed when first asked for.
-    features : mapping of str to Feature
-        Where names are looked up.
 
     Raises
     ------
@@ -75,8 +73,6 @@ class FeatureCache:
         symbol: str | None = None,
         timeframe: str | None = None,
         names: Iterable[str] | None = None,
-        *,
-        features: Mapping[str, Feature] = FEATURES,
     ) -> None:
         told = candles.attrs
         self.symbol = parse_symbol(symbol or told["symbol"]) if symbol or "symbol" in told else None
@@ -89,11 +85,10 @@ class FeatureCache:
         self._step = timeframe_ms(self.timeframe)
         self._end_ms = int(open_ms(frame)[-1]) + self._step
         self._told: dict[Hashable, Any] = {name: told[name] for name in _TOLD if name in told}
-        self._features = features
         self._candles = frame
         self._tables: dict[str, _Table] = {}
         if names is not None:
-            self._table(self.timeframe).settled(tuple(names))
+            self._table(self.timeframe).settled(_key(names))
 
     @property
     def end(self) -> pd.Timestamp:
@@ -125,7 +120,7 @@ class FeatureCache:
         symbol, timeframe : str
             In any spelling. Longer bars than those of the candles are made of them.
         feature_list : iterable of str, optional
-            Names of the catalogue, its families or its aliases; by default the model set.
+            Names as a feature manager takes them; by default the model set.
         lookback_bars : int, optional
             Rows wanted, 500 by default.
         end : Instant, optional
@@ -153,12 +148,12 @@ class FeatureCache:
         )
 
     def _rows(
-        self, timeframe: str, names: tuple[str, ...] | None, rows: int, moment: int
+        self, timeframe: str, names: tuple[str, ...] | str, rows: int, moment: int
     ) -> pd.DataFrame:
         """Return the last `rows` settled rows of bars closed by `moment`."""
         timeframe = parse_timeframe(timeframe)
         table = self._table(timeframe)
-        frame, settle = table.settled(MODEL_SET if names is None else names)
+        frame, settle, definitions = table.settled(names)
         stop = table.closed_by(moment)
         if stop <= settle:
             raise NotEnoughHistory(
@@ -167,7 +162,9 @@ class FeatureCache:
                 "begin earlier"
             )
         shown = frame.iloc[max(settle, stop - rows) : stop]
-        shown.attrs = {"symbol": self.symbol, "timeframe": timeframe, **self._told}
+        shown.attrs = {
+            "symbol": self.symbol, "timeframe": timeframe, **self._told, **definitions
+        }  # fmt: skip
         return shown
 
     def _check_age(self, moment: int) -> None:
@@ -181,7 +178,7 @@ class FeatureCache:
     def _table(self, timeframe: str) -> _Table:
         if timeframe not in self._tables:
             candles = _longer(self._candles, self.timeframe, timeframe)
-            self._tables[timeframe] = _Table(candles, timeframe, self._features)
+            self._tables[timeframe] = _Table(candles, timeframe)
         return self._tables[timeframe]
 
 
@@ -218,8 +215,7 @@ class FeaturesAt:
         moment = self.moment if end is None else min(self.moment, instant_ms(end))
         cache = self._cache(parse_symbol(symbol))
         cache._check_age(moment)
-        names = None if feature_list is None else tuple(feature_list)
-        return cache._rows(timeframe, names, rows, moment)
+        return cache._rows(timeframe, _key(feature_list), rows, moment)
 
     def _cache(self, symbol: str) -> FeatureCache:
         for cache in self._caches:
@@ -239,37 +235,40 @@ class FeaturesAt:
 class _Table:
     """Candles of one timeframe, and all features computed of them so far."""
 
-    def __init__(
-        self, candles: pd.DataFrame, timeframe: str, features: Mapping[str, Feature]
-    ) -> None:
+    def __init__(self, candles: pd.DataFrame, timeframe: str) -> None:
         self._candles = candles
         self._timeframe = timeframe
-        self._features = features
         self._closes = open_ms(candles) + timeframe_ms(timeframe)
         self._columns: dict[str, Floats] = {}
-        self._frames: dict[tuple[str, ...], tuple[pd.DataFrame, int]] = {}
+        self._frames: dict[tuple[str, ...] | str, _Answer] = {}
 
     def closed_by(self, moment: int) -> int:
         """Return how many bars had closed."""
         return int(np.searchsorted(self._closes, moment, side="right"))
 
-    def settled(self, names: tuple[str, ...]) -> tuple[pd.DataFrame, int]:
-        """Return the columns `names` of all bars, and how many bars they take to settle."""
-        if names not in self._frames:
-            self._frames[names] = self._compute(names)
-        return self._frames[names]
+    def settled(self, asked: tuple[str, ...] | str) -> _Answer:
+        """Return the columns asked for, of all bars, and how many bars they take to settle."""
+        if asked not in self._frames:
+            self._frames[asked] = self._compute(expanded(asked))
+        return self._frames[asked]
 
-    def _compute(self, names: tuple[str, ...]) -> tuple[pd.DataFrame, int]:
-        asked = FeatureProgram(names, self._timeframe, features=self._features)
+    def _compute(self, names: tuple[str, ...]) -> _Answer:
+        asked = FeatureProgram(names, self._timeframe)
         new = [name for name in names if name not in self._columns]
         if new:
-            program = FeatureProgram(new, self._timeframe, features=self._features)
+            program = FeatureProgram(new, self._timeframe)
             values = program.run(self._candles, dtype=np.float64)
             self._columns |= {name: values[:, j] for j, name in enumerate(new)}
         if len(new) < len(names):
             values = np.column_stack([self._columns[name] for name in names])
         frame = pd.DataFrame(values, self._candles.index, list(names), copy=False)
-        return frame, asked.settle
+        foreign = {n: asked.hashes[n] for n in names if not is_listed(n)}
+        return frame, asked.settle, {"definitions": foreign} if foreign else {}
+
+
+def _key(names: Iterable[str] | None) -> tuple[str, ...] | str:
+    """Return names as they were asked for; text goes on as it is, and is refused later."""
+    return MODEL_SET if names is None else names if isinstance(names, str) else tuple(names)
 
 
 def _longer(candles: pd.DataFrame, timeframe: str, to: str) -> pd.DataFrame:

@@ -149,6 +149,17 @@ def test_the_defaults_are_those_of_a_manager(cache) -> None:
     assert whole.equals(cache.get_features("BTC-USDT", "1m", ["close"], 1))
 
 
+@pytest.mark.filterwarnings("ignore")  # what pandas-ta says about itself
+def test_indicators_of_pandas_ta_are_looked_up_too(candles, live) -> None:
+    cache, moment = FeatureCache(candles.iloc[:1400], "BTC-USDT"), MOMENTS[0] - 900 * MINUTE_MS
+    asked = ("BTC-USDT", "1m", ["ta:macd", "close"], BARS)
+    expected = live.get_features(*asked, end=moment)
+    seen = cache.at(moment).get_features(*asked)
+    pd.testing.assert_frame_equal(seen, expected, check_exact=True)
+    assert len(seen.columns) > 2
+    assert seen.attrs["definitions"] == expected.attrs["definitions"]
+
+
 def test_symbol_and_timeframe_are_read_off_the_candles(candles) -> None:
     named = candles.copy()
     named.attrs = {"symbol": "eth_usdt", "simulated": True}
@@ -169,6 +180,8 @@ def test_what_cannot_be_answered_is_refused(cache, candles) -> None:
         seen.get_features("BTC-USDT", "1m", ["rsi_14"])
     with pytest.raises(UnknownFeature, match="rsi_14"):
         seen.get_features("BTC-USDT", "1m", ["rsi14"])
+    with pytest.raises(FeatureError, match="must be a list"):
+        seen.get_features("BTC-USDT", "1m", "rsi_14")
     with pytest.raises(FeatureError, match="twice"):
         seen.get_features("BTC-USDT", "1m", ["close", "close"])
     with pytest.raises(FeatureError, match="lookback_bars is 0"):
