@@ -18,12 +18,8 @@ from features.catalogue import FEATURES
 from features.catalogue.feature import Feature, find
 from features.compiler import compile_plan
 from features.errors import BadBar, FeatureError, NotEnoughHistory
-from features.executor import PIECE, execute, give
-from features.first_use import prepare
 from features.foreign.windows import Windows
-from features.kernels.arrays import WORK_ROWS
-from features.layout import copy_histories
-from features.live import PLACE, SEEN, execute_bar
+from features.machine import Machine
 from market.timeframes import bars_per_day, parse_timeframe
 
 Floats = NDArray[np.floating[Any]]
@@ -94,23 +90,21 @@ class FeatureProgram:
         self.settles = {n: e.settle_bars + e.settle_days * day for n, e in nodes.items()}
         self.lookback = max(self.lookbacks.values())
         self.settle = max(self.settles.values())
-        self._plan = compile_plan([nodes[name] for name in self.names])
-        self.inputs = self._plan.inputs
-        self._windows = Windows(self._plan.given, self.timeframe)
-        self._wide: NDArray[np.float64] | None = None
-        self.reset()
+        plan = compile_plan([nodes[name] for name in self.names])
+        self.inputs = plan.inputs
+        self._machine, self._windows = Machine(plan), Windows(plan.given, self.timeframe)
+        self._latest = -math.inf
 
     @property
     def seen(self) -> int:
         """How many bars the program has taken since its start."""
-        return int(self._cursor[SEEN])
+        return self._machine.seen
 
     def reset(self) -> None:
         """Forget every bar."""
-        self._memory = self._plan.new_memory()
-        self._cursor = np.zeros(2, dtype=np.int64)
-        self._latest = -math.inf
+        self._machine.reset()
         self._windows.reset()
+        self._latest = -math.inf
 
     def run(
         self,
@@ -202,32 +196,22 @@ class FeatureProgram:
         """
         numbers = bar_numbers(bar, self.inputs)
         self._follow(numbers[0])
-        prepare()
-        row = np.empty(len(self.names), dtype=np.float32)
-        whole = self._windows.beside(np.array(numbers)[None])[0]
-        execute_bar(whole, *self._plan.live, self._memory, self._cursor, row)
+        row = self._machine.step(self._windows.beside(np.array([numbers]))[0])
         self._latest = numbers[0]
         return row
 
     def fork(self) -> FeatureProgram:
         """Return a copy that goes its own way from here: for a forming bar, or a forecast."""
         other = copy.copy(self)
-        other._memory = self._memory.copy()
-        other._cursor = self._cursor.copy()
-        other._wide = None
+        other._machine = self._machine.fork()
         other._windows = copy.copy(self._windows)
         return other
 
     def to_bytes(self) -> bytes:
         """Return what the program remembers, as data for `from_bytes`."""
-        plan, place = self._plan, int(self._cursor[PLACE])
-        ends = np.repeat(place * plan.moves, plan.depth)
-        history = self._memory[plan.narrow.history() + ends]
-        windows = self._windows.kept()
-        kept = [[self.seen, self._latest], self._memory[: plan.states], history, windows]
-        return state.pack(
-            self.names, self.timeframe, self.hashes, plan.digest, np.concatenate(kept)
-        )
+        kept = [np.array([self._latest]), self._machine.kept(), self._windows.kept()]
+        plan = self._machine.plan.digest
+        return state.pack(self.names, self.timeframe, self.hashes, plan, np.concatenate(kept))
 
     @classmethod
     def from_bytes(
@@ -242,15 +226,11 @@ class FeatureProgram:
         """
         kept = state.unpack(stored)
         program = cls(kept.names, kept.timeframe, features=features)
-        plan = program._plan
-        places = plan.narrow.history()
-        end = 2 + plan.states + len(places)
-        windows = program._windows.restore(kept.numbers[end:])
-        kept.check(program.hashes, plan.digest, end + windows)
-        program._cursor[SEEN] = int(kept.numbers[0])
-        program._latest = float(kept.numbers[1])
-        program._memory[: plan.states] = kept.numbers[2 : 2 + plan.states]
-        program._memory[places] = kept.numbers[2 + plan.states : end]
+        machine, windows = program._machine, program._windows
+        end = 1 + len(machine.kept())
+        kept.check(program.hashes, machine.plan.digest, end + windows.restore(kept.numbers[end:]))
+        program._latest = float(kept.numbers[0])
+        machine.restore(kept.numbers[1:end])
         return program
 
     def __repr__(self) -> str:
@@ -281,25 +261,6 @@ class FeatureProgram:
             )
 
     def _take(self, bars: NDArray[np.float64], out: Floats) -> None:
-        """Run over history in pieces; what is remembered changes at the very end."""
-        if not len(bars):
-            return
-        prepare()
-        bars = self._windows.beside(bars)
-        plan, seen = self._plan, self.seen
-        if self._wide is None:
-            self._wide = plan.new_wide()
-        wide, first, depth = self._wide, plan.wide.first, plan.depth
-        states, work = self._memory[: plan.states].copy(), np.empty((WORK_ROWS, PIECE))
-        ends = plan.narrow.first + self._cursor[PLACE] * plan.moves
-        copy_histories(self._memory, ends, wide, first, depth)
-        for start in range(0, len(bars), PIECE):
-            piece = bars[start : start + PIECE]
-            execute(piece, plan.table, plan.alphas, first, seen + start, wide, states, work)
-            rows = out[start : start + len(piece)]
-            give(wide, first[plan.outputs], seen + start, plan.ready, rows)
-            copy_histories(wide, first + len(piece), wide, first, depth)
-        copy_histories(wide, first, self._memory, plan.narrow.first, depth)
-        self._memory[: plan.states] = states
-        self._cursor[:] = 0, seen + len(bars)
-        self._latest = float(bars[-1, 0])
+        if len(bars):
+            self._machine.run(self._windows.beside(bars), out)
+            self._latest = float(bars[-1, 0])
