@@ -177,6 +177,8 @@ class _Trial:
     ) -> tuple[Change | None, bool]:
         exact = True
         for cut, table in futures:
+            if name not in table and cut <= max(_EARLY):
+                continue  # too few bars for this column
             before, after = self.values[name][:cut], _column(table, name, cut)
             moved = np.flatnonzero(_differing(after, before, slack))
             if len(moved):

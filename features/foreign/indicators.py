@@ -57,7 +57,7 @@ def expand(name: str) -> tuple[str, ...]:
         return (name,)
     refusals = {column: verdict.refusal() for column, verdict in found.items()}
     kept = [column for column, refused in refusals.items() if refused is None]
-    short = _short(found)
+    short = short_names(found)
     if not kept:
         _checked(f"{name}.{short[next(iter(found))]}", words, next(iter(found.values())))
     return tuple(f"{name}.{short[column]}" for column in kept)
@@ -91,7 +91,10 @@ def _choose(name: str, words: Words, found: dict[str, Probe]) -> str:
         raise UnknownFeature(
             f"{name!r} has {len(found)} columns; name one: {_listing(name, found)}"
         )
-    names = {**{short: column for column, short in _short(found).items()}, **{c: c for c in found}}
+    names = {
+        **{short: column for column, short in short_names(found).items()},
+        **{c: c for c in found},
+    }
     if words.column in names:
         return names[words.column]
     near = get_close_matches(words.column, names, n=1, cutoff=0.4)
@@ -102,7 +105,7 @@ def _choose(name: str, words: Words, found: dict[str, Probe]) -> str:
     )
 
 
-def _short(found: dict[str, Probe]) -> dict[str, str]:
+def short_names(found: dict[str, Probe]) -> dict[str, str]:
     """Return the columns without the numbers at their end, where that tells them apart."""
     stems = {column: _NUMBERS.sub("", column) for column in found}
     counts = list(stems.values())
@@ -110,7 +113,7 @@ def _short(found: dict[str, Probe]) -> dict[str, str]:
 
 
 def _listing(name: str, found: dict[str, Probe]) -> str:
-    return ", ".join(f"{name}.{short}" for short in _short(found).values())
+    return ", ".join(f"{name}.{short}" for short in short_names(found).values())
 
 
 def _text(words: Words) -> str:
