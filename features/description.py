@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from functools import cache
 
 from features.catalogue import FEATURES
-from features.catalogue.feature import Feature, find
+from features.catalogue.feature import OWN, Feature, find
 from features.definition import INPUT_NAMES, Definitions
 from features.errors import UnknownFeature
 from features.expression import Expr
+from features.foreign.column import Column
+from features.foreign.indicators import GROUP as INDICATORS
 from features.inputs import BAR, EXTRAS
 from features.model_set import MODEL_SET
 from market.timeframes import bars_per_day, parse_timeframe, timeframe_ms
@@ -172,9 +174,18 @@ def _described(name: str, feature: Feature, timeframe: str) -> Description:
         same_as=write.same_as(listed, node),
         family=member[0].pattern if member else None,
         alias_of=None if listed == name else listed,
-        source=f"features/catalogue/{feature.group}.py",
+        source=_source(feature),
         hash=node.digest,
     )
+
+
+def _source(feature: Feature) -> str:
+    """Return where a definition stands."""
+    if feature.group == INDICATORS:
+        return "pandas-ta-classic"
+    if feature.group == OWN:
+        return "a module of your own"
+    return f"features/catalogue/{feature.group}.py"
 
 
 def _inputs(expression: Expr) -> Iterator[str]:
@@ -187,7 +198,9 @@ def _inputs(expression: Expr) -> Iterator[str]:
         if node.digest in seen:
             continue
         seen.add(node.digest)
-        if not node.args:
+        if isinstance(node, Column):
+            read |= {part.word for part in BAR[1:]}  # it is given whole candles
+        elif not node.args:
             read.add(node.word)
         stack += node.args
     for node in (*BAR, *EXTRAS):

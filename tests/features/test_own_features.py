@@ -14,6 +14,7 @@ import pytest
 
 from features import hashes, own
 from features.catalogue import FEATURES
+from features.description import describe
 from features.errors import (
     FeatureError,
     LooksAhead,
@@ -236,6 +237,17 @@ def test_another_process_finds_them_by_the_environment(tmp_path: Path) -> None:
     assert "TIDEWHEEL_FEATURES names no module with features of your own" in absent.stderr
     broken = python(code, tmp_path, "my_features, not_there")
     assert "TIDEWHEEL_FEATURES names not_there, which cannot be imported" in broken.stderr
+
+
+def test_descriptions_say_where_a_definition_stands() -> None:
+    add("slow_change", slow_change, "Mean change over 7 bars", window=20)
+    add("gap", c / mean(c, 33) - 1, "Close relative to its mean")
+    assert describe("gap").source == describe("slow_change").source == "a module of your own"
+    assert describe("gap").inputs == ("close",)
+    indicator = describe("ta:rsi")
+    assert indicator.source == "pandas-ta-classic"
+    assert indicator.inputs == ("open", "high", "low", "close", "volume")
+    assert indicator.settle > indicator.lookback == 14
 
 
 def test_an_unknown_name_says_where_ones_own_come_from() -> None:
