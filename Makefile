@@ -7,7 +7,7 @@ READY  := $(VENV)/.ready
 export OMP_NUM_THREADS := 1
 export OMP_WAIT_POLICY := PASSIVE
 
-.PHONY: help cycle up test lint types imports unit slow bench bench-features format clean
+.PHONY: help cycle up test lint types imports unit slow docs bench bench-features format clean
 help:            ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */\t/' | expand -t 16
 
@@ -40,6 +40,9 @@ unit: $(READY)
 
 slow: $(READY)   ## the tests that take minutes
 	$(BIN)/pytest -m slow
+
+docs: $(READY)   ## the tables of docs/features.md, from the catalogue
+	$(BIN)/python -m features.document docs/features.md
 
 bench: $(READY)  ## the turn against the bare library fits, side by side
 	$(BIN)/python -m bench.cycle

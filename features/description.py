@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 
+from features import own_modules as own_modules  # lets names of one's own be found
 from features.catalogue import FEATURES
 from features.catalogue.feature import OWN, Feature, find
 from features.definition import INPUT_NAMES, Definitions
@@ -15,6 +16,7 @@ from features.foreign.column import Column
 from features.foreign.indicators import GROUP as INDICATORS
 from features.inputs import BAR, EXTRAS
 from features.model_set import MODEL_SET
+from features.own import names as own_names
 from market.timeframes import bars_per_day, parse_timeframe, timeframe_ms
 
 _UNITS_OF_TIME = (("d", 86_400_000), ("h", 3_600_000), ("min", 60_000), ("s", 1000))
@@ -100,6 +102,8 @@ def listing(
 ) -> list[Description]:
     """Return the descriptions of all listed features, in the order of the catalogue.
 
+    Features of one's own come last.
+
     Parameters
     ----------
     timeframe : str
@@ -115,7 +119,9 @@ def listing(
         A group or unit that no listed feature has.
     """
     timeframe = parse_timeframe(timeframe)
-    every = [_described(name, feature, timeframe) for name, feature in FEATURES.items()]
+    own = own_names()  # imports the modules that add to the catalogue
+    names = dict.fromkeys([*FEATURES, *own])
+    every = [_described(name, find(name, FEATURES), timeframe) for name in names]
     unit = "–" if unit in ("scale-free", "-") else unit
     for word, asked, known in (
         ("group", group, dict.fromkeys(one.group for one in every)),

@@ -41,10 +41,10 @@ TIME_OF_DAY = ("tod_sin", "tod_cos")
 # Levels of volatility tell symbols and weeks apart, and trees learn those by heart. The baselines
 # of risk and volatility have the levels; what they leave over is looked for in ratios and ranks.
 _LEVELS = (
-    "volatility_5", "volatility_10", "volatility_20", "volatility_60", "garman_klass_20",
-    "downside_vol_20", "upside_vol_20", "bb_width_20", "har_rv_288", "ulcer_14", "hl_range_pct",
-    "roll_spread_20", "corwin_schultz_20", "abdi_ranaldo_20", "range_per_volume_20",
-    "return_zscore_20",
+    "volatility_5", "volatility_10", "volatility_20", "volatility_60", "natr_14",
+    "rogers_satchell_20", "downside_vol_20", "upside_vol_20", "bb_width_20", "har_rv_288",
+    "ulcer_14", "hl_range_pct", "roll_spread_20", "corwin_schultz_20", "abdi_ranaldo_20",
+    "range_per_volume_20", "kyle_lambda_rel_20", "return_zscore_20",
 )  # fmt: skip
 RELATIVE = (*(name for name in NO_CALENDAR if name not in _LEVELS), *TIME_OF_DAY)
 _REGIMES = ("vol_regime_20_288", "trend_regime", "efficiency_ratio_50", "variance_ratio_5_100")

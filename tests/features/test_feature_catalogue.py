@@ -125,6 +125,21 @@ def test_definitions_can_be_read() -> None:
     assert FEATURES["return_5"].expression.text == "((c/lag(c,5))-1)"
 
 
+def test_a_source_may_add_what_it_is_asked_for() -> None:
+    catalogue = Catalogue([], aliases={})
+
+    asked: list[str] = []
+
+    def source(name: str) -> None:
+        asked.append(name)
+        if asked == ["never", "late"]:
+            catalogue.add("late", c / h, "Added by the module that the source imported")
+
+    catalogue.sources.append(source)
+    assert "never" not in catalogue
+    assert catalogue["late"].expression.digest == (c / h).digest
+
+
 def test_a_name_is_listed_once() -> None:
     group = Group("one")
     group.add("a", c, "A")

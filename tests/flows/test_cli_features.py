@@ -13,7 +13,7 @@ from features.catalogue import FEATURES
 from features.description import describe, listing
 from features.model_set import MODEL_SET
 from serving import features
-from tests.flows.processes import environment, run
+from tests.flows.processes import ROOT, environment, run
 from tests.flows.test_cli import call
 
 
@@ -81,6 +81,21 @@ def test_families_aliases_and_equal_definitions() -> None:
     assert describe("tod_sin").inputs == ("timestamp",)
     assert describe("vwap").inputs == ("timestamp", "high", "low", "close", "volume")
     assert describe("vwap", "5m").settle_time == "1 d"
+
+
+def test_features_of_ones_own_are_listed_and_shown(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(
+        "from features.inputs import c\n"
+        "from features.language import ema\n"
+        "from features.own import add\n"
+        "add('ema_gap', ema(c, 9) / ema(c, 21) - 1, 'Fast average relative to the slow one')\n"
+    )
+    more = {"PYTHONPATH": f"{tmp_path}:{ROOT}", "TIDEWHEEL_FEATURES": "mine"}
+    env = environment(tmp_path) | more
+    shown = run("features", "show", "ema_gap", "--json", env=env, cwd=tmp_path)
+    assert json.loads(shown.stdout)["definition"] == "ema(close, 9) / ema(close, 21) - 1", shown
+    listed = run("features", "list", "--group", "own", "--json", env=env, cwd=tmp_path)
+    assert [one["name"] for one in json.loads(listed.stdout)] == ["ema_gap"]
 
 
 def test_settling_is_told_in_time() -> None:

@@ -7,10 +7,20 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from features.model_set import MODEL_SET
 from ml_pipeline.bundling import schema_of
 from ml_pipeline.errors import FitError, RecipeError
 from ml_pipeline.fit import fit, fit_baseline
-from ml_pipeline.recipes import RECIPES, SEED_TYPES, kind_of, panel_columns
+from ml_pipeline.recipes import (
+    _LEVELS,
+    _REGIMES,
+    RECIPES,
+    RELATIVE,
+    SEED_TYPES,
+    TIME_OF_DAY,
+    kind_of,
+    panel_columns,
+)
 from ml_pipeline.tasks import TASKS
 from models.common.errors import SchemaError
 from models.common.schema import FeatureSchema
@@ -53,6 +63,12 @@ def test_columns_in_price_or_volume_units_are_refused_by_name_with_their_twins()
         schema_of(columns)
     with pytest.raises(RecipeError, match="recipe xgboost: there is no feature 'rsi_14x'"):
         replace(RECIPES["direction"][0], features=("rsi_14x",))
+
+
+def test_what_the_recipes_leave_out_or_add_is_in_the_model_set() -> None:
+    """A name that a new model set no longer has would be left out of nothing, unnoticed."""
+    assert {*_LEVELS, *_REGIMES, *TIME_OF_DAY} <= set(MODEL_SET)
+    assert not set(RELATIVE) & set(_LEVELS)
 
 
 def test_a_schema_knows_what_its_columns_are_twins_of() -> None:
