@@ -69,7 +69,9 @@ class Family:
 
     def feature(self, n: int) -> Feature:
         """Return the feature over n bars."""
-        return Feature(self.make(n), self.text.format(n=n), self.group, self.twin.format(n=n))
+        text = self.text.format(n=n)
+        text = text.replace(" 1 bars", " 1 bar") if n == 1 else text
+        return Feature(self.make(n), text, self.group, self.twin.format(n=n))
 
 
 @dataclass

@@ -88,6 +88,7 @@ def test_a_window_too_short_to_be_computed_is_not_in_the_catalogue() -> None:
 def test_families_answer_to_any_number_of_bars() -> None:
     assert FEATURES["sma_37"].expression.digest == mean(c, 37).digest
     assert FEATURES["sma_37"].text == "Mean of the last 37 closes"
+    assert FEATURES["return_1"].text == "Change of the close over 1 bar"
     assert "sma_37" in FEATURES
     assert "sma_37" not in list(FEATURES)
     assert FEATURES["momentum_37_atr"].text == "Momentum over 37 bars in average true ranges"
