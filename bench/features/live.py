@@ -35,8 +35,8 @@ def measure(candles: pd.DataFrame, quick: bool) -> list[Row]:
         ("all", tuple(FEATURES), ()),
         ("model set", MODEL_SET, ()),
         ("seed names", SEEDS, [plain(SEEDS)]),
-        ("indicators", INDICATORS, for_indicators()[1:]),
-        ("mean, deviation, minimum, maximum", MOVING, for_moving()[1:]),
+        ("indicators", INDICATORS, _others(for_indicators())),
+        ("mean, deviation, minimum, maximum", MOVING, _others(for_moving())),
     ]
     for label, names, others in sets:
         program = FeatureProgram(names)
@@ -50,6 +50,10 @@ def measure(candles: pd.DataFrame, quick: bool) -> list[Row]:
         times = step_by_step(works, steps)
         rows += [_row(label, name, names, times, "Tidewheel, push") for name in works]
     return rows
+
+
+def _others(everyone: Iterable[Contestant]) -> list[Contestant]:
+    return [contestant for contestant in everyone if not contestant.name.startswith("Tidewheel")]
 
 
 def _push(program: FeatureProgram, candles: pd.DataFrame) -> Step:
