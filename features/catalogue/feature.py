@@ -69,9 +69,8 @@ class Family:
 
     def feature(self, n: int) -> Feature:
         """Return the feature over n bars."""
-        text = self.text.format(n=n)
-        text = text.replace(" 1 bars", " 1 bar") if n == 1 else text
-        return Feature(self.make(n), text, self.group, self.twin.format(n=n))
+        text = self.text.replace("{n} bars", "{n} bar") if n == 1 else self.text
+        return Feature(self.make(n), text.format(n=n), self.group, self.twin.format(n=n))
 
 
 @dataclass
@@ -114,7 +113,7 @@ class Group:
         Parameters
         ----------
         name : str
-            Name without the number of bars, or with ``{n}`` where the number stands.
+            Without the number of bars, or with ``{n}`` where it stands.
         listed : iterable of int
             The n that appear in the catalogue.
         make : callable
@@ -261,10 +260,8 @@ class Catalogue(Mapping[str, Feature]):
     def _check_twin(self, name: str, feature: Feature) -> None:
         twin = feature.twin
         if twin and not (twin in self and self[twin].expression.unit.scale_free):
-            raise FeatureError(
-                f"{name} names {twin} as its scale-free twin, which is no scale-free feature of "
-                "the catalogue; list it, or name another"
-            )
+            told = "which is no scale-free feature of the catalogue; list it, or name another"
+            raise FeatureError(f"{name} names {twin} as its scale-free twin, {told}")
 
 
 def check_name(name: str, features: Mapping[str, Feature]) -> None:
