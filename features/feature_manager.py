@@ -156,7 +156,7 @@ class FeatureManager:
 
         Families, aliases and the indicators of pandas-ta answer to their names as well.
         """
-        return list(dict.fromkeys([*FEATURES, *own.names()]))
+        return own.every_name()
 
     def describe_features(self, feature_list: Iterable[str] | None = None) -> pd.DataFrame:
         """Return group, unit, look-back, settling, hash and meaning by name (all by default)."""

@@ -98,3 +98,9 @@ def names() -> list[str]:
     """Return the names of all features of one's own, expressions first."""
     listed = functions.names()
     return [name for name in FEATURES if FEATURES[name].group == OWN] + listed
+
+
+def every_name() -> list[str]:
+    """Return the names of the catalogue, then those of one's own."""
+    functions.load()
+    return list(dict.fromkeys([*FEATURES, *functions.names()]))

@@ -15,6 +15,7 @@ from features.findings import Probe
 from features.foreign.column import Call, column_of
 from features.probe import LENGTHS, probe
 
+_SHOWN = 8
 _LONGEST = 20_000  # bars: two weeks of 1m; each value is computed from that many
 
 
@@ -159,8 +160,12 @@ def on_load(loader: Callable[[], str]) -> None:
 
 def hint() -> str:
     """Return what the error of an unknown name says about features of one's own."""
-    told = load()
-    return f"; {told}" if told else ""
+    told = [load()]
+    if _DECLARED:
+        shown = list(_DECLARED)[:_SHOWN]
+        more = ", …" if len(_DECLARED) > _SHOWN else ""
+        told.append(f"functions of your own here: {', '.join(shown)}{more}")
+    return "".join(f"; {sentence}" for sentence in told if sentence)
 
 
 def _source(name: str, function: Function) -> str:

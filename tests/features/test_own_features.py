@@ -14,7 +14,7 @@ import pytest
 
 from features import hashes, own
 from features.catalogue import FEATURES
-from features.description import describe
+from features.description import describe, listing
 from features.errors import (
     FeatureError,
     LooksAhead,
@@ -233,6 +233,12 @@ def test_another_process_finds_them_by_the_environment(tmp_path: Path) -> None:
     assert "there is no feature 'my_other'" in done.stderr
     assert "features of your own come from TIDEWHEEL_FEATURES=my_features" in done.stderr
     assert done.stdout == python(code, tmp_path, "my_features").stdout
+    listed = python(
+        "from features.description import listing\n"
+        "print([one.name for one in listing(group='own')])",
+        tmp_path, "my_features",
+    )  # fmt: skip
+    assert listed.stdout == "['my_gap', 'my_swing']\n"
     absent = python(code, tmp_path, "")
     assert "TIDEWHEEL_FEATURES names no module with features of your own" in absent.stderr
     broken = python(code, tmp_path, "my_features, not_there")
@@ -244,6 +250,9 @@ def test_descriptions_say_where_a_definition_stands() -> None:
     add("gap", c / mean(c, 33) - 1, "Close relative to its mean")
     assert describe("gap").source == describe("slow_change").source == "a module of your own"
     assert describe("gap").inputs == ("close",)
+    assert [one.name for one in listing(group="own")] == ["gap", "slow_change"]
+    with pytest.raises(UnknownFeature, match=r"functions of your own here: slow_change"):
+        describe("slow_chance")
     indicator = describe("ta:rsi")
     assert indicator.source == "pandas-ta-classic"
     assert indicator.inputs == ("open", "high", "low", "close", "volume")
