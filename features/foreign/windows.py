@@ -46,23 +46,17 @@ class Windows:
     def reset(self) -> None:
         """Forget every bar."""
         self.bars: Floats = np.empty((0, BAR_NUMBERS))
-        self.dropped = 0
 
     def kept(self) -> Floats:
         """Return what is remembered as one row of numbers, for `restore`."""
-        if not self.columns:
-            return np.empty(0)
-        return np.concatenate([[self.dropped], self.bars.ravel()])
+        return self.bars.ravel()
 
     def restore(self, numbers: Floats) -> int:
         """Take up what `kept` returned; return how many numbers that should have been."""
-        if not self.columns:
-            return 0
-        bars = max(0, len(numbers) - 1) // BAR_NUMBERS
-        if len(numbers) == 1 + bars * BAR_NUMBERS:
-            self.dropped = int(numbers[0])
-            self.bars = numbers[1:].reshape(bars, BAR_NUMBERS).copy()
-        return 1 + bars * BAR_NUMBERS
+        bars = len(numbers) // BAR_NUMBERS if self.columns else 0
+        if len(numbers) == bars * BAR_NUMBERS:
+            self.bars = numbers.reshape(bars, BAR_NUMBERS).copy()
+        return bars * BAR_NUMBERS
 
     def beside(self, bars: Floats) -> Floats:
         """Return further bars with their columns added, see `take`."""
@@ -71,7 +65,7 @@ class Windows:
         return np.concatenate([bars, self.take(bars[:, :BAR_NUMBERS])], axis=1)
 
     def take(self, new: Floats) -> Floats:
-        """Return the columns of further bars, float64 [n, F].
+        """Return the columns of further bars, float64 [n, F]; also before their look-back.
 
         Parameters
         ----------
@@ -88,9 +82,6 @@ class Windows:
         out = np.full((len(new), len(self.columns)), np.nan)
         for call in self._calls:
             self._compute(call, bars, first, out)
-        seen = self.dropped + first + np.arange(len(new))
-        for j, column in enumerate(self.columns):
-            out[seen < column.lookback, j] = np.nan
         self._keep(bars)
         return out
 
@@ -116,8 +107,7 @@ class Windows:
         for call in self._calls if len(bars) else ():
             blocks = self._blocks(call, bars)
             start = min(start, int(np.searchsorted(blocks, blocks[-1])) - call.window)
-        start = max(0, start)
-        self.bars, self.dropped = bars[start:].copy(), self.dropped + start
+        self.bars = bars[max(0, start) :].copy()
 
 
 def _answer(call: Call, bars: Floats) -> Table:

@@ -79,6 +79,18 @@ def test_live_equals_history_bit_for_bit(candles, history, start) -> None:
     assert np.array_equal(np.array(rows), expected, equal_nan=True)
 
 
+@pytest.mark.parametrize("size", [37, 256, 701])
+def test_history_in_parts_is_history_to_the_last_bit_of_float64(candles, history, size) -> None:
+    """A float32 row may hide what a window that is too long or too short does to a value."""
+    program = FeatureProgram(NAMES)
+    program.run(candles.iloc[:2900])
+    parts = [
+        program.extend(candles.iloc[start : min(start + size, 3700)], dtype=np.float64)
+        for start in range(2900, 3700, size)
+    ]
+    assert np.array_equal(np.concatenate(parts), history[2900:3700], equal_nan=True)
+
+
 def test_where_history_starts_does_not_matter_at_all(candles, history) -> None:
     """The window of a value is cut by the clock, so settled values are the same bits."""
     program = FeatureProgram(NAMES)
