@@ -66,7 +66,22 @@ class Expr:
     def settle_bars(self) -> int:
         """Bars until the start of the history no longer matters, sessions aside."""
         inner = max((a.settle_bars for a in self.args), default=0)
-        return inner + self.reach + self.seed + self.forget
+        return inner + self.reach + self.seed + self.forget + self._shrinking
+
+    @cached_property
+    def memory(self) -> int:
+        """Bars in which what recursions hold shrinks to 1e-9, one after the other."""
+        return max((a.memory for a in self.args), default=0) + self.forget
+
+    @cached_property
+    def _shrinking(self) -> int:
+        """Bars more, where something is measured by an average that may itself have shrunk.
+
+        In a quiet market it is down to 1e-9 of what it was before it is cleared, as small as what
+        is left of the start by then; and the root of what is left is larger than it is.
+        """
+        shrunken = {"ratio": 1, "sqrt": 0}.get(self.word)
+        return 0 if shrunken is None else self.args[shrunken].memory
 
     @cached_property
     def settle_days(self) -> int:

@@ -65,7 +65,7 @@ class FeatureProgram:
     --------
     >>> program = FeatureProgram(["return_1", "rsi_14"])
     >>> program.lookback, program.settle, program.units["rsi_14"]
-    (14, 294, '–')
+    (14, 574, '–')
     """
 
     def __init__(

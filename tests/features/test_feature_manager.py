@@ -125,7 +125,7 @@ def test_bars_lost_to_gaps_are_made_up_for(tmp_path) -> None:
 def test_a_young_symbol_gives_fewer_rows_or_a_clear_error(tmp_path) -> None:
     source = Stored(walk(400, seed=33))
     manager = FeatureManager(source, home=tmp_path, end=START_MS + 400 * MINUTE_MS)
-    assert len(manager.get_features("NEW-USDT", "1m", ["rsi_14"], 300)) == 400 - 294
+    assert len(manager.get_features("NEW-USDT", "1m", ["atr_14"], 300)) == 400 - 294
     with pytest.raises(NotEnoughHistory, match=r"ema_200 takes 2272 bars.*has 400 1m bars"):
         manager.get_features("NEW-USDT", "1m", ["rsi_14", "ema_200"], 300)
 

@@ -166,10 +166,10 @@ def test_values_begin_exactly_at_the_look_back(whole) -> None:
 def test_unsettled_values_can_be_left_out(candles) -> None:
     program = FeatureProgram(["rsi_14", "sma_5"])
     values = program.run(candles, settled=True)
-    assert program.settle == 294
-    assert np.isnan(values[:294, 0]).all()
+    assert program.settle == 574
+    assert np.isnan(values[:574, 0]).all()
     assert np.isnan(values[:4, 1]).all()
-    assert np.isfinite(values[294:, 0]).all()
+    assert np.isfinite(values[574:, 0]).all()
     assert np.isfinite(values[4:, 1]).all()
 
 

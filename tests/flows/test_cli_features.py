@@ -36,7 +36,7 @@ def test_the_list_has_one_line_a_feature_in_a_pipe(
     assert rows["atr_14"].strip().split(maxsplit=5) == [
         "atr_14", "volatility", "price", "14", "294", "Wilder's average true range over 14 bars",
     ]  # fmt: skip
-    assert rows["adx_14"].split()[2:6] == ["–", "27", "587", "yes"]
+    assert rows["adx_14"].split()[2:6] == ["–", "27", "1,147", "yes"]
 
 
 def test_filters_leave_what_they_say(
@@ -101,7 +101,7 @@ def test_features_of_ones_own_are_listed_and_shown(tmp_path: Path) -> None:
 def test_settling_is_told_in_time() -> None:
     times = {one.name: one.settle_time for one in listing("1m")}
     assert times["close"] == "0"
-    assert times["rsi_14"] == "4 h 54 min"
+    assert times["rsi_14"] == "9 h 34 min"
     assert times["pivot_dist"] == "2 d"
 
 

@@ -36,7 +36,7 @@ class Contrarian(BaseStrategy):
 
 @pytest.fixture(scope="module")
 def candles() -> pd.DataFrame:
-    return walk(2400, seed=51)
+    return walk(4000, seed=51)
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def signals(strategy: BaseStrategy, candles: pd.DataFrame, fm, bars: range) -> l
 
 
 def test_the_signals_are_those_without_a_cache(candles, live) -> None:
-    strategy, bars = Contrarian(), range(2000, 2400, 21)
+    strategy, bars = Contrarian(), range(3600, 4000, 21)
     slow = []
     for i in bars:  # a live manager whose clock stands at each bar
         live.end = int(open_ms(candles)[i]) + MINUTE_MS
@@ -69,12 +69,12 @@ def test_the_signals_are_those_without_a_cache(candles, live) -> None:
 def test_detect_sees_bars_closed_by_its_moment_only(candles) -> None:
     strategy = Contrarian()
     strategy.enable_feature_cache(candles)
-    made = [s for s in signals(strategy, candles, None, range(2000, 2050)) if s]
+    made = [s for s in signals(strategy, candles, None, range(3600, 3650)) if s]
     closes = {s.details["bar"] + pd.Timedelta("5min") for s in made}
     assert made
-    assert max(closes) <= candles.index[2050]
-    seen = strategy.sees(None, int(open_ms(candles)[2050]))
-    assert seen.get_features(SYMBOL, "1m", ["close"]).index[-1] == candles.index[2049]
+    assert max(closes) <= candles.index[3650]
+    seen = strategy.sees(None, int(open_ms(candles)[3650]))
+    assert seen.get_features(SYMBOL, "1m", ["close"]).index[-1] == candles.index[3649]
 
 
 def test_without_a_cache_the_manager_is_asked(candles, live) -> None:
@@ -112,7 +112,7 @@ def test_the_example_strategy_looks_features_up(candles, monkeypatch) -> None:
     strategy.enable_feature_cache(candles, names=["close"])
     asked = []
     monkeypatch.setattr("strategies.ml_enhanced._technical_side", lambda rsi: asked.append(rsi))
-    assert signals(strategy, candles, None, range(2399, 2400)) == [None]
+    assert signals(strategy, candles, None, range(3999, 4000)) == [None]
     expected = strategy.enable_feature_cache(candles).get_features(SYMBOL, "5m", ["rsi_14"], 1)
     assert asked == [expected["rsi_14"].iloc[-1]]
 
