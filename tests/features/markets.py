@@ -19,15 +19,15 @@ def spans(draw: st.DrawFn, n: int, most: int, longest: int) -> list[Span]:
 
 
 @st.composite
-def markets(draw: st.DrawFn, n: int) -> pd.DataFrame:
-    """Draw about n candles, with a benchmark and a sentiment beside them."""
+def markets(draw: st.DrawFn, n: int, spikes: int = 2) -> pd.DataFrame:
+    """Draw about n candles, at most so many with a spike, and all that features read beside."""
     seed = draw(st.integers(0, 10_000))
     candles = walk(n, seed, draw(spans(n, most=3, longest=n // 4)))
     tick = draw(st.sampled_from([0.0, 0.0, 0.01, 0.25, 2.0]))
     prices = candles.iloc[:, :4].to_numpy(copy=True)
     if tick:
         prices = np.maximum(np.round(prices / tick) * tick, tick)
-    for bar in draw(st.lists(st.integers(0, n - 1), max_size=2)):
+    for bar in draw(st.lists(st.integers(0, n - 1), max_size=spikes)):
         prices[bar, 1] *= 1000.0  # a wick, as exchanges print them
     candles.iloc[:, :4] = prices * draw(st.sampled_from([1e-11, 1e-4, 1.0, 1.0, 1e3]))
     for first, end in draw(spans(n, most=2, longest=n // 4)):

@@ -9,16 +9,18 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
 
 from features.catalogue import FEATURES
 from features.model_set import MODEL_SET
 from features.program import FeatureProgram
-from tests.features.walks import beside, flat, frame
+from tests.features.markets import markets
+from tests.features.walks import beside
 from tests.features.walks import walk as bare_walk
 
 NAMES = tuple(FEATURES)
 PROGRAM = FeatureProgram(NAMES)
-SCALE_FREE = [j for j, name in enumerate(NAMES) if PROGRAM.units[name] == "–"]
 REAL = Path(os.environ.get("TIDEWHEEL_REAL_CANDLES") or Path(__file__).parents[3] / "shared/data")
 PRICES = ["open", "high", "low", "close"]
 
@@ -32,6 +34,21 @@ def differing(a: np.ndarray, b: np.ndarray) -> list[str]:
     """Return the names of columns in which two results are not equal bit for bit."""
     equal = (a == b) | (np.isnan(a) & np.isnan(b))
     return [NAMES[j] for j in np.flatnonzero(~equal.all(axis=0))]
+
+
+def forgets(candles: pd.DataFrame, start: int) -> list[str]:
+    """Return the features that still know, once settled, where their history started."""
+    full = PROGRAM.run(candles, dtype=np.float64)
+    late = PROGRAM.run(candles.iloc[start:], dtype=np.float64)
+    found = []
+    for j, name in enumerate(NAMES):
+        settle = PROGRAM.settles[name]
+        error = np.abs(late[settle:, j] - full[start + settle :, j]).max()
+        # 1e-9 of what a recursion began with, and that may be the largest value there is.
+        size = np.abs(full[PROGRAM.lookbacks[name] :, j])
+        if not error <= 1e-9 * size.max():
+            found.append(f"{name}: {error:.2g}, at most {size.max():.2g}")
+    return found
 
 
 @pytest.fixture(scope="module")
@@ -70,16 +87,15 @@ def test_another_future_changes_nothing(candles, values) -> None:
 )
 def test_where_history_starts_is_forgotten_after_settling(outages, starts) -> None:
     candles = walk(9000, seed=3, outages=outages)
-    full = PROGRAM.run(candles, dtype=np.float64)
     for start in starts:
-        late = PROGRAM.run(candles.iloc[start:], dtype=np.float64)
-        for j, name in enumerate(NAMES):
-            settle = PROGRAM.settles[name]
-            error = np.abs(late[settle:, j] - full[start + settle :, j]).max()
-            # 1e-9 of what a recursion began with, which may be some times its typical size.
-            size = np.abs(full[PROGRAM.lookbacks[name] :, j])
-            typical = np.median(size[size > 0]) if (size > 0).any() else 0.0
-            assert error <= 1e-8 * typical, (name, start)
+        assert forgets(candles, start) == [], start
+
+
+@settings(max_examples=12, deadline=None, derandomize=True, phases=[Phase.generate])
+@given(markets(9800, spikes=0), st.integers(1, 1700))
+def test_where_history_starts_is_forgotten_on_any_market(candles, start) -> None:
+    """Outages, silent stretches and missing bars, wherever they fall."""
+    assert forgets(candles, start) == []
 
 
 def test_a_shorter_settling_would_not_do() -> None:
@@ -88,12 +104,12 @@ def test_a_shorter_settling_would_not_do() -> None:
     full = PROGRAM.run(candles, dtype=np.float64)
     late = PROGRAM.run(candles.iloc[777:], dtype=np.float64)
     for name in ("ema_200", "adx_14", "rsi_28", "macd_pct"):
-        j, third = NAMES.index(name), PROGRAM.settles[name] // 3
-        assert np.abs(late[third, j] / full[777 + third, j] - 1) > 1e-8, name
+        j, early = NAMES.index(name), PROGRAM.settles[name] // 6
+        assert np.abs(late[early, j] / full[777 + early, j] - 1) > 1e-8, name
 
 
-@pytest.mark.parametrize("price", [2.0**-20, 2.0**11])
-@pytest.mark.parametrize("volume", [2.0**-9, 2.0**17])
+@pytest.mark.parametrize("price", [2.0**-40, 2.0**11])
+@pytest.mark.parametrize("volume", [2.0**-9, 2.0**40])
 def test_scale_free_means_the_same_bits_in_other_units(candles, values, price, volume) -> None:
     scaled = candles.copy()
     scaled[PRICES] *= price
@@ -105,54 +121,6 @@ def test_scale_free_means_the_same_bits_in_other_units(candles, values, price, v
     assert "volume_sma_20" in moved
     price_units = [j for j, name in enumerate(NAMES) if PROGRAM.units[name] == "price"]
     assert np.array_equal(changed[:, price_units], values[:, price_units] * price, equal_nan=True)
-
-
-def extreme() -> dict[str, pd.DataFrame]:
-    """Return candles at the edge of what `repair` lets through."""
-    n = 2400
-    ones = np.ones(n)
-    base = walk(n, seed=4, outages=[(800, 1300)])
-    silent, wild = base.copy(), base.copy()
-    silent["volume"] = 0.0
-    wild["volume"] = np.where(np.arange(n) % 7 == 0, 1e12, 1e-12)
-    spike, dive, crash, boom = (base.copy() for _ in range(4))
-    spike.iloc[2000, 1] *= 1000
-    dive.iloc[2000, 2] /= 1000
-    crash.iloc[2100:, :4] /= 1000
-    boom.iloc[2100:, :4] *= 1000
-    rising = np.exp(np.arange(n) * 1e-3)
-    ulp = np.where(np.arange(n) % 2, 1.0, 1.0 + 2.0**-50)
-    square = np.where(np.arange(n) % 2, 1.0, 2.0)
-    return {
-        "flat": flat(n, 105432.17, 3.0),
-        "flat and cheap": flat(n, 2e-6, 1e9),
-        "dead": flat(n, 0.1, 0.0),
-        "never traded": silent,
-        "wild volume": wild,
-        "spike": spike,
-        "dive": dive,
-        "crash": crash,
-        "boom": boom,
-        "straight": frame(rising, rising * 1.0005, rising * 0.9995, rising * 1.0001, ones),
-        "rounding": frame(ulp, ulp, ulp, ulp, ones),
-        "square": frame(square, square, square, square, ones),
-        "outage to the end": walk(n, seed=5, outages=[(150, n)]),
-    }
-
-
-@pytest.mark.parametrize("case", extreme())
-def test_values_are_finite_on_any_valid_candles(case) -> None:
-    values = PROGRAM.run(beside(extreme()[case]))
-    for j, name in enumerate(NAMES):
-        assert np.isfinite(values[PROGRAM.lookbacks[name] :, j]).all(), name
-
-
-def test_a_dead_market_gives_neutral_values() -> None:
-    names = ("rsi_14", "stochrsi_14", "zscore_20", "mfi_14", "cci_20", "adx_14", "bb_percent_20",
-             "volume_ratio_20", "close_to_vwap", "range_pos_20", "consecutive_candles")  # fmt: skip
-    row = FeatureProgram(names).run(walk(2400, seed=5, outages=[(150, 2400)]))[-1]
-    neutral = (50, 50, 0, 50, 0, 0, 0.5, 1, 0, 0.5, 0)
-    assert dict(zip(names, row.tolist(), strict=True)) == dict(zip(names, neutral, strict=True))
 
 
 def test_the_model_set_is_scale_free_and_large_enough() -> None:
