@@ -20,7 +20,27 @@ _LEAST = 32
 
 @dataclass(frozen=True)
 class Unknown(Unit):
-    """The unit of what follows no power of prices and volumes."""
+    """The unit of what follows no power of prices and volumes, nor does what is made of it."""
+
+    def __mul__(self, other: Unit) -> Unit:
+        """Return the unit of a product: unknown as well."""
+        return self
+
+    def __rmul__(self, other: Unit) -> Unit:
+        """Return the unit of a product: unknown as well."""
+        return self
+
+    def __truediv__(self, other: Unit) -> Unit:
+        """Return the unit of a quotient: unknown as well."""
+        return self
+
+    def __rtruediv__(self, other: Unit) -> Unit:
+        """Return the unit of a quotient: unknown as well."""
+        return self
+
+    def root(self) -> Unit:
+        """Return the unit of a square root: unknown as well."""
+        return self
 
     def __str__(self) -> str:
         """Return how it is written in tables."""

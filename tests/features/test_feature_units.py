@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from features.errors import ExpressionError, FeatureError, UnitError
+from features.foreign.column import Unknown
 from features.inputs import DAY, c, h, l, ts, v
 from features.language import (
     correlation,
@@ -116,3 +117,13 @@ def test_windows_that_cannot_be_are_refused(mistake) -> None:
 def test_errors_form_one_tree() -> None:
     assert issubclass(UnitError, FeatureError)
     assert issubclass(ExpressionError, FeatureError)
+
+
+def test_what_is_made_of_an_unknown_unit_is_unknown() -> None:
+    unknown = Unknown()
+    made = [
+        unknown * PRICE, PRICE * unknown, unknown / PRICE, PRICE / unknown, SCALE_FREE / unknown,
+        SCALE_FREE * unknown, unknown / unknown, unknown.root(),
+    ]  # fmt: skip
+    assert {str(unit) for unit in made} == {"unknown"}
+    assert not any(unit.scale_free for unit in made)
