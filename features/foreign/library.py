@@ -6,7 +6,8 @@ import importlib
 import inspect
 import re
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from difflib import get_close_matches
 from functools import cache
 from types import MappingProxyType
@@ -106,12 +107,24 @@ def bind(words: Words) -> Function:
         # Without its zone, which is UTC: periods of the calendar know none.
         index = pd.DatetimeIndex(candles.index).tz_localize(None)
         series = {name: candles[c].set_axis(index) for name, c in columns.items()}
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with _quiet():
             answer = function(**series, **arguments, **fixed)
         return _frame(answer, words.indicator, candles.index)
 
     return compute
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Let the library say nothing: of short histories, of which the probe makes many."""
+    logger = library().utils._core.logger
+    before, logger.disabled = logger.disabled, True
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.disabled = before
 
 
 def _frame(answer: Any, indicator: str, index: pd.Index) -> pd.DataFrame:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -10,15 +11,19 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from features.answers import columns_of
 from features.errors import BadState, LooksAhead, NeverSettles, RefusedFeature, UnknownFeature
 from features.foreign.column import Column, window_for
 from features.foreign.indicators import expand, feature
+from features.foreign.library import indicators
+from features.foreign.survey import survey
 from features.foreign.words import parse
 from features.program import FeatureProgram
-from market.candles import open_ms
+from market.candles import as_candles, open_ms
 from tests.features.walks import walk
 
 ta = pytest.importorskip("pandas_ta_classic")
+REAL = Path(os.environ.get("TIDEWHEEL_REAL_CANDLES") or Path(__file__).parents[3] / "shared/data")
 SUPERTREND = "ta:supertrend(length=10, multiplier=3)"
 NAMES = [
     "ta:kst.KST",
@@ -222,3 +227,41 @@ def test_the_library_waits_until_it_is_asked_for() -> None:
         cwd=Path(__file__).parents[2], capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert done.stdout.split() == ["False", "True", "False"]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not REAL.is_dir(), reason=f"no real candles in {REAL}")
+def test_every_indicator_is_live_as_in_history_on_real_candles() -> None:
+    names = [
+        f"ta:{one.name}.{column}" if len(one.kept) + len(one.refused) > 1 else f"ta:{one.name}"
+        for one in survey(name for name in indicators() if name != "cdl_pattern")
+        for column in one.kept
+    ]
+    real = as_candles(pd.read_parquet(REAL / "XRP-USDT_1m.parquet")).iloc[:9000]
+    program = FeatureProgram(names)
+    history = program.run(real, dtype=np.float64)
+    program.run(real.iloc[:7000])
+    parts, start = [], 7000
+    for size in (1, 1, 5, 77, 300, 211):
+        parts.append(program.extend(real.iloc[start : start + size], dtype=np.float64))
+        start += size
+    assert np.array_equal(np.concatenate(parts), history[7000:start], equal_nan=True)
+    late = program.run(real.iloc[1234:], settled=True, dtype=np.float64)
+    settled = ~np.isnan(late)
+    assert settled.any(axis=0).all()
+    assert np.array_equal(late[settled], history[1234:][settled])
+
+    plain: dict = {}
+    apart = {}
+    for j, name in enumerate(names):
+        node = feature(name).expression
+        if node.call.text not in plain:
+            plain[node.call.text] = columns_of(node.call.function, name, real)
+        whole = plain[node.call.text][node.column][program.settles[name] :]
+        error = np.abs(history[program.settles[name] :, j] - whole)
+        size = np.median(np.abs(whole[whole != 0])) if whole.any() else 0.0
+        apart[name] = float((error > 2e-8 * size).mean())
+    over = {name: share for name, share in apart.items() if share > 0}
+    assert set(over) == {"ta:sarext", "ta:psar.PSARaf", "ta:ht_trendmode", "ta:ht_trendline"}
+    assert over.pop("ta:sarext") < 0.02
+    assert max(over.values()) < 0.002
