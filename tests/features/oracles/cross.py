@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-import pandas_ta_classic as classic
 import talib
 
 from tests.features.oracles.common import (
@@ -12,6 +11,7 @@ from tests.features.oracles.common import (
     Floats,
     Market,
     Table,
+    classic,
     deviation,
     family,
     lag,
@@ -79,13 +79,17 @@ TALIB: Table = {
     **family("btc_lead_corr", (60, 7), lambda m, n: correlation(m, n, 1)),
 }
 CLASSIC: Table = {
-    **family("btc_return", (1, 5, 3), lambda m, n: classic.log_return(benchmark(m), n)),
-    "btc_lag_return_1": lambda m: classic.log_return(benchmark(m), 1).shift(1),
-    **family("btc_beta", (60, 33), lambda m, n: classic.beta(m.c, benchmark(m), n)),
+    **family("btc_return", (1, 5, 3), lambda m, n: classic("log_return", benchmark(m), length=n)),
+    "btc_lag_return_1": lambda m: lag(classic("log_return", benchmark(m), length=1), 1),
+    **family(
+        "btc_beta", (60, 33), lambda m, n: classic("beta", m.c, benchmark=benchmark(m), length=n)
+    ),
     **family(
         "btc_rel_strength",
         (20, 3),
-        lambda m, n: classic.log_return(m.c, n) - classic.log_return(benchmark(m), n),
+        lambda m, n: (
+            classic("log_return", m.c, length=n) - classic("log_return", benchmark(m), length=n)
+        ),
     ),
 }
 PLAIN: Table = {

@@ -8,10 +8,18 @@ from functools import cache
 from statistics import NormalDist
 
 import numpy as np
-import pandas_ta_classic as classic
 import talib
 
-from tests.features.oracles.common import Exemptions, Floats, Market, Table, deviation, lag, ratio
+from tests.features.oracles.common import (
+    Exemptions,
+    Floats,
+    Market,
+    Table,
+    classic,
+    deviation,
+    lag,
+    ratio,
+)
 
 Bar = Callable[[Market, int], float]
 
@@ -106,7 +114,7 @@ TALIB: Table = {
     ),
 }
 
-CLASSIC: Table = {"clv_volume_5": lambda m: classic.cmf(m.h, m.l, m.c, m.v, length=5)}
+CLASSIC: Table = {"clv_volume_5": lambda m: classic("cmf", m.h, m.l, m.c, m.v, length=5)}
 
 PLAIN: Table = {
     "corwin_schultz_20": lambda m: bars(m, 20, lambda m, t: average(m, 20, t, corwin_schultz)),

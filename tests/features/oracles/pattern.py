@@ -10,10 +10,17 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-import pandas_ta_classic as classic
 import talib
 
-from tests.features.oracles.common import Exemptions, Floats, Market, Table, lag, last
+from tests.features.oracles.common import (
+    Exemptions,
+    Floats,
+    Market,
+    Table,
+    classic,
+    lag,
+    last,
+)
 from tests.features.walks import frame
 
 
@@ -167,7 +174,9 @@ TALIB: Table = {
     "cdl_engulfing": engulfing,
 }
 
-CLASSIC: Table = {"cdl_inside_bar": lambda m: classic.cdl_inside(m.o, m.h, m.l, m.c, asbool=True)}
+CLASSIC: Table = {
+    "cdl_inside_bar": lambda m: classic("cdl_inside", m.o, m.h, m.l, m.c, asbool=True)
+}
 
 EXCEPTIONS: Exemptions = {}
 RARE: dict[str, str] = {}

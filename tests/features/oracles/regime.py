@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import pandas_ta_classic as classic
 import talib
 
 from tests.features.oracles.common import (
@@ -13,6 +12,7 @@ from tests.features.oracles.common import (
     Floats,
     Market,
     Table,
+    classic,
     deviation,
     family,
     lag,
@@ -39,7 +39,7 @@ def hurst(m: Market) -> Floats:
 TALIB: Table = {"trend_regime": lambda m: np.sign(talib.EMA(m.C, 50) - talib.EMA(m.C, 200))}
 
 CLASSIC: Table = {
-    **family("efficiency_ratio", (10, 50, 33), lambda m, n: classic.er(m.c, n)),
+    **family("efficiency_ratio", (10, 50, 33), lambda m, n: classic("er", m.c, length=n)),
 }
 
 PLAIN: Table = {

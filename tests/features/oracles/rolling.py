@@ -6,14 +6,22 @@ from itertools import pairwise
 
 import numpy as np
 import pandas as pd
-import pandas_ta_classic as classic
 import talib
 
-from tests.features.oracles.common import Exemptions, Floats, Market, Table, family, lag, rolled
+from tests.features.oracles.common import (
+    Exemptions,
+    Floats,
+    Market,
+    Table,
+    classic,
+    family,
+    lag,
+    rolled,
+)
 
 
 def log_return(m: Market) -> pd.Series:
-    return classic.log_return(m.c, 1)
+    return pd.Series(m.returns, index=m.index)
 
 
 def place(x: Floats) -> float:
@@ -57,17 +65,17 @@ TALIB: Table = {
 }
 
 CLASSIC: Table = {
-    **family("zscore", (5, 10, 20, 50, 33), lambda m, n: classic.zscore(m.c, n)),
-    **family("skew", (20, 60, 7), lambda m, n: classic.skew(log_return(m), n)),
-    **family("kurt", (60, 4), lambda m, n: classic.kurtosis(log_return(m), n)),
-    **family("median_dev", (20, 7), lambda m, n: m.c / classic.median(m.c, n) - 1),
-    **family("return_zscore", (20, 7), lambda m, n: classic.zscore(log_return(m), n)),
+    **family("zscore", (5, 10, 20, 50, 33), lambda m, n: classic("zscore", m.c, length=n)),
+    **family("skew", (20, 60, 7), lambda m, n: classic("skew", log_return(m), length=n)),
+    **family("kurt", (60, 4), lambda m, n: classic("kurtosis", log_return(m), length=n)),
+    **family("median_dev", (20, 7), lambda m, n: m.C / classic("median", m.c, length=n) - 1),
+    **family("return_zscore", (20, 7), lambda m, n: classic("zscore", log_return(m), length=n)),
     **family(
         "sharpe",
         (20, 7),
         lambda m, n: (
-            classic.sma(log_return(m), n, talib=False)
-            / classic.stdev(log_return(m), n, ddof=1, talib=False)
+            classic("sma", log_return(m), length=n)
+            / classic("stdev", log_return(m), length=n, ddof=1)
         ),
     ),
 }

@@ -10,7 +10,6 @@ from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
-import pandas_ta_classic as classic
 import talib
 
 from tests.features.oracles.common import (
@@ -19,6 +18,7 @@ from tests.features.oracles.common import (
     Floats,
     Market,
     Table,
+    classic,
     family,
     last,
     ratio,
@@ -45,7 +45,7 @@ def daily_vwap(m: Market) -> Floats:
     """Return the library's, which is 0 / 0 until something was traded: ours shows the price."""
     here = m.index.tz_localize(None)  # the library groups by the day of a local index
     columns = (s.set_axis(here) for s in (m.h, m.l, m.c, m.v))
-    daily = classic.vwap(*columns, anchor="D").to_numpy()
+    daily = classic("vwap", *columns, anchor="D")
     return np.where(np.isnan(daily), m.typical, daily)
 
 
@@ -89,17 +89,19 @@ TALIB: Table = {
 
 CLASSIC: Table = {
     "force_index_13": lambda m: (
-        classic.efi(m.c, m.v, 13) / (talib.ATR(m.H, m.L, m.C, 14) * traded(m))
+        classic("efi", m.c, m.v, length=13) / (talib.ATR(m.H, m.L, m.C, 14) * traded(m))
     ),
     "vwap": daily_vwap,
     "close_to_vwap": lambda m: m.C / daily_vwap(m) - 1,
-    "vwap_20": lambda m: classic.vwma((m.h + m.l + m.c) / 3, m.v, 20),
-    "close_to_vwap_20": lambda m: m.c / classic.vwma((m.h + m.l + m.c) / 3, m.v, 20) - 1,
-    "pvt_20": lambda m: classic.pvt(m.c, m.v).fillna(0).diff(20) / 100 / talib.SUM(m.V, 20),
+    "vwap_20": lambda m: classic("vwma", (m.h + m.l + m.c) / 3, m.v, length=20),
+    "close_to_vwap_20": lambda m: m.c / classic("vwma", (m.h + m.l + m.c) / 3, m.v, length=20) - 1,
+    "pvt_20": lambda m: (
+        gain(np.nan_to_num(classic("pvt", m.c, m.v)), 20) / 100 / talib.SUM(m.V, 20)
+    ),
     # The squared close stands where Arms has the volume: the feature must not depend on the unit.
-    "eom_14": lambda m: classic.eom(m.h, m.l, m.c, m.c**2, 14, divisor=1),
-    **family("volume_zscore", (20, 33), lambda m, n: classic.zscore(m.v, n)),
-    "dollar_volume_z_60": lambda m: classic.zscore(classic.pvol(m.c, m.v), 60),
+    "eom_14": lambda m: classic("eom", m.h, m.l, m.c, m.c**2, length=14, divisor=1),
+    **family("volume_zscore", (20, 33), lambda m, n: classic("zscore", m.v, length=n)),
+    "dollar_volume_z_60": lambda m: classic("zscore", m.c * m.v, length=60),
 }
 
 PLAIN: Table = {
