@@ -10,9 +10,9 @@ import pandas as pd
 
 from features.bars import BENCHMARK, SENTIMENT
 from features.errors import MissingInput
-from features.joined import with_benchmark, with_sentiment
+from features.joined import check_age, with_benchmark, with_sentiment
 from market.candles import open_ms
-from market.errors import MarketError
+from market.errors import BadSymbol, MarketError
 from market.symbols import parse_symbol
 from market.timeframes import timeframe_ms
 
@@ -37,10 +37,22 @@ class Besides:
         Symbol whose close is the benchmark.
     sentiment : Published, optional
         By default there is none, and features that need it are refused.
+    max_age : str or pandas.Timedelta, optional
+        How long a value of the sentiment counts, such as ``"24h"``; for ever by default.
+
+    Raises
+    ------
+    MissingInput
+        `max_age` is no length of time.
     """
 
     benchmark: str = DEFAULT_BENCHMARK
     sentiment: Published | None = field(default=None, repr=False)
+    max_age: str | pd.Timedelta | None = None
+
+    def __post_init__(self) -> None:
+        if self.max_age is not None:
+            check_age(self.max_age)
 
     def join(
         self,
@@ -62,7 +74,7 @@ class Besides:
         if BENCHMARK in inputs:
             joined = self._with_benchmark(joined, symbol, timeframe, fetch)
         if SENTIMENT in inputs:
-            joined = with_sentiment(joined, self.published(symbol), timeframe)
+            joined = with_sentiment(joined, self.published(symbol), timeframe, self.max_age)
         return joined
 
     def published(self, symbol: str) -> pd.Series:
@@ -83,12 +95,12 @@ class Besides:
         if isinstance(given, pd.Series):
             return given
         if callable(given):
-            return given(symbol)
+            return _as_series(given(symbol), symbol)
         table = given if isinstance(given, pd.DataFrame) else _read(given)
         if table.shape[1] == 1 and table.columns[0] == SENTIMENT:
             return table[SENTIMENT]
         for column in table.columns:
-            if str(column).upper().replace("/", "-") == symbol:
+            if _canonical(column) == symbol:
                 return table[column]
         raise MissingInput(
             f"the sentiment has columns {', '.join(map(str, table.columns))}, and none for "
@@ -110,6 +122,22 @@ class Besides:
                 f"had: {error}; choose another benchmark=…, or leave them out"
             ) from error
         return with_benchmark(candles, others)
+
+
+def _as_series(answer: object, symbol: str) -> pd.Series:
+    if isinstance(answer, pd.Series):
+        return answer
+    raise MissingInput(
+        f"the function of sentiment gave {type(answer).__name__} for {symbol}; return a Series "
+        "indexed by the moment each value was published"
+    )
+
+
+def _canonical(column: object) -> str:
+    try:
+        return parse_symbol(str(column))
+    except BadSymbol:
+        return ""
 
 
 def _read(path: str | os.PathLike[str]) -> pd.DataFrame:

@@ -50,6 +50,9 @@ class FeatureManager:
     sentiment : Series, DataFrame, path or callable, optional
         What features such as ``sentiment_ema_12`` read: values by the moment they were published,
         see `features.besides.Published`.
+    sentiment_max_age : str or pandas.Timedelta, optional
+        How long a value of it counts, such as ``"24h"``; for ever by default. An older one is told
+        by ``sentiment_missing``.
 
     Examples
     --------
@@ -66,13 +69,14 @@ class FeatureManager:
         end: Instant | None = None,
         benchmark: str = DEFAULT_BENCHMARK,
         sentiment: Published | None = None,
+        sentiment_max_age: str | pd.Timedelta | None = None,
     ) -> None:
         source = source or os.environ.get("TIDEWHEEL_SOURCE", "simulated")
         self.source = open_source(source) if isinstance(source, str) else source
         folder = Path(home or os.environ.get("TIDEWHEEL_HOME", "var"))
         self.store = store or CandleStore(folder / "candles", self.source.name)
         self.end = end
-        self.besides = Besides(parse_symbol(benchmark), sentiment)
+        self.besides = Besides(parse_symbol(benchmark), sentiment, sentiment_max_age)
         self._programs: dict[tuple[object, ...], FeatureProgram] = {}
 
     def get_features(

@@ -73,7 +73,7 @@ def with_sentiment(
     Raises
     ------
     MissingInput
-        A moment without a zone, or out of order.
+        A moment without a zone, or out of order, or `max_age` is no length of time.
     """
     moments = published.index
     if not isinstance(moments, pd.DatetimeIndex) or moments.tz is None:
@@ -89,5 +89,24 @@ def with_sentiment(
     result[found] = known.to_numpy(np.float64)[place[found]]
     if max_age is not None and len(since):
         age = closes - since[np.maximum(place, 0)]
-        result[age > pd.Timedelta(max_age).total_seconds() * 1000] = np.nan
+        result[age > check_age(max_age).total_seconds() * 1000] = np.nan
     return candles.assign(**{SENTIMENT: result})
+
+
+def check_age(max_age: str | pd.Timedelta) -> pd.Timedelta:
+    """Return how long a sentiment counts, as a length of time.
+
+    Raises
+    ------
+    MissingInput
+        It is none, or not positive.
+    """
+    try:
+        age = pd.Timedelta(max_age)
+    except ValueError as error:
+        raise MissingInput(
+            f"{max_age!r} is no length of time ({error}); write it as 24h or 30min"
+        ) from error
+    if not age > pd.Timedelta(0):
+        raise MissingInput(f"a sentiment cannot count for {max_age!r}; say 24h, or more than 0")
+    return age

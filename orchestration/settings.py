@@ -16,7 +16,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from market.symbols import parse_symbols
+from market.symbols import parse_symbol, parse_symbols
 from market.timeframes import parse_timeframe
 from models.common.slot import KINDS
 
@@ -96,6 +96,7 @@ class Settings(BaseSettings):
     days: float = Field(14, ge=1, le=3650, description="history that a turn works on")
     seed: int = Field(0, ge=0, lt=2**32, description="of every random draw")
     kinds: Annotated[tuple[str, ...], NoDecode] = KINDS
+    benchmark: str = Field("BTC-USDT", description="symbol that features compare with")
     runner: Literal["threads", "processes", "dask", "ray"] = "threads"
     runner_address: str | None = Field(None, description="scheduler of an existing cluster")
     workers: int = Field(2, ge=1, le=1024, description="fits that run beside each other")
@@ -119,6 +120,11 @@ class Settings(BaseSettings):
     @classmethod
     def _symbols(cls, value: object) -> tuple[str, ...]:
         return parse_symbols(_words(value))
+
+    @field_validator("benchmark", mode="before")
+    @classmethod
+    def _benchmark(cls, value: object) -> str:
+        return parse_symbol(str(value))
 
     @field_validator("timeframe", mode="before")
     @classmethod

@@ -127,7 +127,7 @@ def make_panel(turn: TurnRef, symbols: tuple[str, ...]) -> Dataset:
     """Build and save the panel of the symbols that could be fetched."""
     program, warm_ms = _program(turn)
     names = program.names
-    besides, fetch = Besides(), partial(_stored, turn)
+    besides, fetch = Besides(turn.settings.benchmark), partial(_stored, turn)
     candles = {
         symbol: besides.join(frame, symbol, turn.settings.timeframe, program.inputs, fetch)
         for symbol, frame in read_candles(turn, symbols, warm_ms).items()

@@ -70,18 +70,19 @@ def test_rows_that_have_not_settled_are_left_out(new_settings: Callable[..., Set
     np.testing.assert_allclose(panel.X, live, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize("benchmark", ["BTC-USDT", "XRP-USDT"])
 def test_a_turn_reads_a_benchmark_beside_its_own_symbols(
-    new_settings: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch
+    new_settings: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch, benchmark: str
 ) -> None:
-    """BTC is fetched for features that compare with it, though the turn does not learn from it."""
+    """It is fetched for features that compare with it, though the turn does not learn from it."""
     monkeypatch.setattr(data, "columns", lambda _: ("return_1", "btc_return_1", "ta:rsi"))
-    settings = new_settings(days=1, symbols="ETH-USDT")
+    settings = new_settings(days=1, symbols="ETH-USDT", benchmark=benchmark)
     turn = TurnRef("t", AT, "ETH-USDT", settings)
     data.fetch_candles(turn, "ETH-USDT")
     made = data.make_panel(turn, ("ETH-USDT",))
     panel = Panel.load(made.folder)
     assert panel.symbols == ("ETH-USDT",)
-    btc = candles_of(settings).read("BTC-USDT", "1m")
-    returns = np.log(btc["close"]).diff()
+    other = candles_of(settings).read(benchmark, "1m")
+    returns = np.log(other["close"]).diff()
     expected = returns.loc[pd.to_datetime(panel.ts, unit="ms", utc=True)].to_numpy()
     np.testing.assert_allclose(panel.X[:, 1], expected, atol=1e-7)

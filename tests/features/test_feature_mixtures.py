@@ -133,6 +133,35 @@ def test_a_sentiment_without_the_symbol_is_one_clear_error(tmp_path) -> None:
         manager.get_features("ETH-USDT", "5m", ["sentiment"], 10)
 
 
+def test_sentiment_counts_as_long_as_it_is_said_to(tmp_path) -> None:
+    published = sentiment().iloc[:-3]  # the last value is nine hours old at the end
+    names = ["sentiment", "sentiment_missing"]
+    for max_age, missing in ((None, 0), ("10h", 0), (pd.Timedelta("8h"), 1)):
+        manager = FeatureManager(
+            SOURCE, home=tmp_path, end=END, sentiment=published, sentiment_max_age=max_age
+        )
+        last = manager.get_features("ETH-USDT", "5m", names, 10).iloc[-1]
+        assert last["sentiment_missing"] == missing
+        assert (last["sentiment"] == 0) == bool(missing)
+    for wrong in ("a day", "0h", "-3h"):
+        with pytest.raises(MissingInput, match=r"24h"):
+            FeatureManager(SOURCE, home=tmp_path, sentiment_max_age=wrong)
+
+
+def test_a_function_of_sentiment_that_gives_none_is_one_clear_error(tmp_path) -> None:
+    manager = FeatureManager(SOURCE, home=tmp_path, end=END, sentiment=lambda symbol: None)
+    with pytest.raises(MissingInput, match="gave NoneType for ETH-USDT; return a Series"):
+        manager.get_features("ETH-USDT", "5m", ["sentiment"], 10)
+
+
+def test_a_column_of_sentiment_may_be_spelt_in_any_way(tmp_path) -> None:
+    for spelt in ("ETHUSDT", "eth/usdt", "ETH_USDT"):
+        frame = pd.DataFrame({"BTC-USDT": sentiment() * 2, spelt: sentiment()})
+        manager = FeatureManager(SOURCE, home=tmp_path, end=END, sentiment=frame)
+        last = manager.get_features("ETH-USDT", "5m", ["sentiment"], 1)["sentiment"].iloc[-1]
+        assert last == sentiment().iloc[-1]
+
+
 def test_a_feature_defined_anew_is_computed_anew(manager) -> None:
     first = manager.get_features("ETH-USDT", "5m", ["my_gap"], 10)
     own.add("my_gap", ema(c, 5) / ema(c, 21) - 1, "x", replace=True)
