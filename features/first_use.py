@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from typing import Any
 
 import numpy as np
 
@@ -19,7 +20,9 @@ from features.layout import copy_histories
 from features.live import execute_bar
 
 PATIENCE = 1.5
-"""Seconds after which a wait is explained; what numba keeps on disk loads in a third of that."""
+"""Seconds after which a compile is explained."""
+
+_COMPILED: tuple[Any, ...] = (copy_histories, execute, give, execute_bar)
 
 
 @cache
@@ -50,6 +53,8 @@ def _explained() -> Iterator[None]:
     told = threading.Event()
 
     def explain() -> None:
+        if not any(function.stats.cache_misses for function in _COMPILED):
+            return  # only loading, on a busy machine
         told.set()
         _tell("compiling the feature engine, once on this machine: about fifteen seconds ...")
 
