@@ -7,7 +7,8 @@ import pandas as pd
 
 from features.bars import BENCHMARK, SENTIMENT
 from features.errors import MissingInput
-from market.candles import as_candles, open_ms
+from market.candles import as_candles, check_candles, open_ms
+from market.gaps import Millis
 from market.timeframes import timeframe_ms
 
 
@@ -30,10 +31,14 @@ def with_benchmark(candles: pd.DataFrame, benchmark: pd.DataFrame) -> pd.DataFra
     Raises
     ------
     MissingInput
-        The benchmark begins later than the candles.
+        The benchmark begins later than the candles, or its bars are of another length.
+    market.errors.BadCandles
+        The benchmark's candles are out of order, or hold values that cannot be.
     """
     others = as_candles(benchmark)
+    check_candles(others)
     own, other = open_ms(as_candles(candles)), open_ms(others)
+    _check_lengths(own, other)
     place = np.searchsorted(other, own, side="right") - 1
     before = int((place < 0).sum())
     if before:
@@ -110,3 +115,14 @@ def check_age(max_age: str | pd.Timedelta) -> pd.Timedelta:
     if not age > pd.Timedelta(0):
         raise MissingInput(f"a sentiment cannot count for {max_age!r}; say 24h, or more than 0")
     return age
+
+
+def _check_lengths(own: Millis, other: Millis) -> None:
+    """Refuse bars of two lengths: a longer one would show its close before it has closed."""
+    if len(own) > 1 and len(other) > 1:
+        apart, others_apart = np.diff(own).min() / 1000, np.diff(other).min() / 1000
+        if apart != others_apart:
+            raise MissingInput(
+                f"the candles are {apart:g} s apart and the benchmark's {others_apart:g} s; "
+                "fetch both with bars of one length"
+            )

@@ -9,6 +9,8 @@ import pytest
 from features.errors import MissingInput
 from features.joined import with_benchmark, with_sentiment
 from features.program import FeatureProgram
+from market.errors import BadCandles
+from market.resample import resample
 from tests.features.walks import walk
 
 CANDLES, OTHER = walk(600, seed=21), walk(600, seed=22)
@@ -31,6 +33,18 @@ def test_a_benchmark_that_begins_later_is_refused() -> None:
         with_benchmark(CANDLES, OTHER.iloc[7:])
     with pytest.raises(MissingInput, match="begins never"):
         with_benchmark(CANDLES, OTHER.iloc[:0])
+
+
+@pytest.mark.parametrize(("bars", "others"), [("1m", "1h"), ("1h", "1m")])
+def test_a_benchmark_of_longer_or_shorter_bars_is_refused(bars, others) -> None:
+    """The bar of an hour is labelled by its first minute, and knows its last."""
+    with pytest.raises(MissingInput, match=r"s apart and the benchmark's .* bars of one length"):
+        with_benchmark(resample(CANDLES, "1m", bars), resample(OTHER, "1m", others))
+
+
+def test_a_benchmark_that_was_not_repaired_is_refused() -> None:
+    with pytest.raises(BadCandles, match="1 rows do not follow"):
+        with_benchmark(CANDLES, OTHER.iloc[[0, 2, 1, *range(3, 600)]])
 
 
 def test_a_symbol_beside_itself_has_beta_one() -> None:
