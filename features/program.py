@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,10 +19,8 @@ from features.compiler import compile_plan
 from features.errors import BadBar, FeatureError, NotEnoughHistory
 from features.foreign.windows import Windows
 from features.machine import Machine
+from features.room import Dtype, Floats, room
 from market.timeframes import bars_per_day, parse_timeframe
-
-Floats = NDArray[np.floating[Any]]
-Dtype = type[np.float32] | type[np.float64]
 
 
 class FeatureProgram:
@@ -197,15 +194,19 @@ class FeatureProgram:
         numbers = bar_numbers(bar, self.inputs)
         self._follow(numbers[0])
         row = self._machine.step(self._windows.beside(np.array([numbers]))[0])
+        self._windows.keep()
         self._latest = numbers[0]
         return row
 
     def fork(self) -> FeatureProgram:
         """Return a copy that goes its own way from here: for a forming bar, or a forecast."""
-        other = copy.copy(self)
+        other: FeatureProgram = object.__new__(type(self))
+        other.__dict__.update(self.__dict__)
         other._machine = self._machine.fork()
         other._windows = copy.copy(self._windows)
         return other
+
+    __copy__ = fork  # a copy with the same memory would take each other's bars
 
     def to_bytes(self) -> bytes:
         """Return what the program remembers, as data for `from_bytes`."""
@@ -245,13 +246,7 @@ class FeatureProgram:
     ) -> tuple[NDArray[np.float64], Floats]:
         """Return checked bars, and where their features go."""
         bars = bar_table(candles, self.inputs)
-        shape = (len(bars), len(self.names))
-        if out is not None and out.shape != shape:
-            raise FeatureError(
-                f"out is {out.shape}, and {shape[0]} candles x {shape[1]} features need {shape}; "
-                "allocate it so"
-            )
-        return bars, np.empty(shape, dtype=dtype) if out is None else out
+        return bars, room((len(bars), len(self.names)), dtype, out)
 
     def _follow(self, opened: float) -> None:
         if opened <= self._latest:
@@ -263,4 +258,5 @@ class FeatureProgram:
     def _take(self, bars: NDArray[np.float64], out: Floats) -> None:
         if len(bars):
             self._machine.run(self._windows.beside(bars), out)
+            self._windows.keep()
             self._latest = float(bars[-1, 0])

@@ -46,6 +46,7 @@ class Windows:
     def reset(self) -> None:
         """Forget every bar."""
         self.bars: Floats = np.empty((0, BAR_NUMBERS))
+        self._next = self.bars
 
     def kept(self) -> Floats:
         """Return what is remembered as one row of numbers, for `restore`."""
@@ -55,14 +56,18 @@ class Windows:
         """Take up what `kept` returned; return how many numbers that should have been."""
         bars = len(numbers) // BAR_NUMBERS if self.columns else 0
         if len(numbers) == bars * BAR_NUMBERS:
-            self.bars = numbers.reshape(bars, BAR_NUMBERS).copy()
+            self.bars = self._next = numbers.reshape(bars, BAR_NUMBERS).copy()
         return bars * BAR_NUMBERS
 
     def beside(self, bars: Floats) -> Floats:
-        """Return further bars with their columns added, see `take`."""
+        """Return further bars with their columns added, see `take`; not yet remembered."""
         if not self.columns:
             return bars
         return np.concatenate([bars, self.take(bars[:, :BAR_NUMBERS])], axis=1)
+
+    def keep(self) -> None:
+        """Remember the bars that `beside` was given last: everything else has taken them too."""
+        self.bars = self._next
 
     def take(self, new: Floats) -> Floats:
         """Return the columns of further bars, float64 [n, F]; also before their look-back.
@@ -82,7 +87,7 @@ class Windows:
         out = np.full((len(new), len(self.columns)), np.nan)
         for call in self._calls:
             self._compute(call, bars, first, out)
-        self._keep(bars)
+        self._next = self._needed(bars)
         return out
 
     def _compute(self, call: Call, bars: Floats, first: int, out: Floats) -> None:
@@ -101,13 +106,13 @@ class Windows:
     def _blocks(self, call: Call, bars: Floats) -> NDArray[np.int64]:
         return (bars[:, 0] // (self._step * call.block)).astype(np.int64)
 
-    def _keep(self, bars: Floats) -> None:
-        """Drop the bars that no block to come will need."""
+    def _needed(self, bars: Floats) -> Floats:
+        """Return the bars that a block to come will need."""
         start = len(bars)
         for call in self._calls if len(bars) else ():
             blocks = self._blocks(call, bars)
             start = min(start, int(np.searchsorted(blocks, blocks[-1])) - call.window)
-        self.bars = bars[max(0, start) :].copy()
+        return bars[max(0, start) :].copy()
 
 
 def _answer(call: Call, bars: Floats) -> Table:

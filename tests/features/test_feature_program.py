@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 import threading
 
 import numpy as np
@@ -90,6 +92,22 @@ def test_float64_is_what_float32_was_rounded_from(candles, whole) -> None:
     exact = FeatureProgram(NAMES).run(candles, dtype=np.float64)
     assert same_bits(exact.astype(np.float32), whole)
     assert np.array_equal(exact[:, NAMES.index("close")], candles["close"])
+
+
+def pickled(program: FeatureProgram) -> FeatureProgram:
+    return pickle.loads(pickle.dumps(program))
+
+
+@pytest.mark.parametrize("take", [copy.copy, copy.deepcopy, pickled])
+def test_a_copy_of_any_kind_is_a_fork(candles, take) -> None:
+    program = FeatureProgram(SMALL)
+    program.run(candles.iloc[:500])
+    before = program.to_bytes()
+    other = take(program)
+    rows = other.extend(candles.iloc[500:700])
+    assert (other.seen, program.seen) == (700, 500)
+    assert program.to_bytes() == before
+    assert same_bits(program.extend(candles.iloc[500:700]), rows)
 
 
 def test_a_fork_goes_its_own_way(candles) -> None:
@@ -268,6 +286,40 @@ def test_a_cold_start_says_how_many_bars_it_needs(candles) -> None:
     row = program.replay(candles.iloc[-1441:])
     assert same_bits(row, FeatureProgram(SMALL).run(candles.iloc[-1441:])[-1])
     assert program.seen == 1441
+
+
+@pytest.mark.parametrize(
+    "out",
+    [
+        np.empty((2600, 7), np.int32),
+        np.empty((2600, 7), ">f4"),
+        np.empty((2600, 7), object),
+        np.frombuffer(bytes(2600 * 7 * 4), np.float32).reshape(2600, 7),
+        [[0.0] * 7] * 2600,
+    ],
+    ids=["int32", "byte order", "object", "read-only", "list"],
+)
+def test_an_array_that_cannot_hold_features_is_refused_and_leaves_no_trace(candles, out) -> None:
+    program = FeatureProgram(SMALL)
+    program.push(plain(candles)[0])
+    with pytest.raises(FeatureError, match=r"out is .*float32"):
+        program.run(candles, out=out)
+    assert program.seen == 1
+    with pytest.raises(FeatureError, match=r"dtype is .*float32 or float64"):
+        program.run(candles, dtype=np.int64)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_rows_go_into_any_layout(candles, whole, dtype) -> None:
+    expected = FeatureProgram(SMALL).run(candles, dtype=dtype)
+    shape = expected.shape
+    for out in (
+        np.empty(shape, dtype, order="F"),
+        np.empty((2 * shape[0], 3 * shape[1]), dtype)[::2, ::3],
+        np.empty(shape, dtype)[::-1, ::-1],
+    ):
+        assert FeatureProgram(SMALL).run(candles, out=out) is out
+        assert np.array_equal(out, expected, equal_nan=True)
 
 
 def test_rows_go_into_an_array_in_hand(candles, whole) -> None:

@@ -18,6 +18,7 @@ from features.foreign.indicators import expand, feature
 from features.foreign.library import indicators
 from features.foreign.survey import survey
 from features.foreign.words import parse
+from features.machine import Machine
 from features.program import FeatureProgram
 from market.candles import as_candles, open_ms
 from tests.features.walks import walk
@@ -265,3 +266,22 @@ def test_every_indicator_is_live_as_in_history_on_real_candles() -> None:
     assert set(over) == {"ta:sarext", "ta:psar.PSARaf", "ta:ht_trendmode", "ta:ht_trendline"}
     assert over.pop("ta:sarext") < 0.02
     assert max(over.values()) < 0.002
+
+
+@pytest.mark.parametrize("way", ["extend", "push"])
+def test_bars_whose_taking_was_interrupted_leave_no_trace(monkeypatch, way) -> None:
+    candles, program = walk(900, seed=12), FeatureProgram(["return_1", "ta:rsi(length=7)"])
+    whole = FeatureProgram(program.names).run(candles)
+    program.run(candles.iloc[:700])
+    before = program.to_bytes()
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Machine, "run", interrupted)
+        patch.setattr(Machine, "step", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            program.push(candles.iloc[700]) if way == "push" else program.extend(candles[700:])
+    assert program.to_bytes() == before
+    assert program.extend(candles.iloc[700:]).tobytes() == whole[700:].tobytes()
