@@ -11,11 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from features import language as say
+from features.catalogue import FEATURES
 from features.catalogue.feature import Feature
 from features.expression import Expr
 from features.inputs import c, o, v
 from features.program import FeatureProgram
-from tests.features.walks import frame, records
+from tests.features.walks import beside, frame, records, walk
 
 Exact = Sequence[Fraction]
 EPS = 2.0**-52
@@ -236,3 +237,15 @@ def test_comoments_are_the_exact_ones_but_for_rounding(closes, volumes) -> None:
         assert -1 <= ours <= 1
         if not size:
             assert ours == 0
+
+
+def test_the_live_bar_keeps_every_bit_before_rows_are_rounded() -> None:
+    """Rows are float32; what a program remembers of the bar before is not."""
+    listed = {name: feature.expression for name, feature in FEATURES.items()}
+    kept = {name: Feature(say.lag(x, 1), name) for name, x in (CASES | listed).items()}
+    candles = beside(walk(2400, seed=14, outages=[(700, 800)]), seed=14)
+    at_once, by_bar = (FeatureProgram(kept, features=kept) for _ in range(2))
+    at_once.run(candles)
+    for bar in records(candles, by_bar.inputs):
+        by_bar.push(bar)
+    assert by_bar.to_bytes() == at_once.to_bytes()
