@@ -15,8 +15,9 @@ from features.kernels.memory import STATES
 from features.kernels.sources import digest
 from features.kernels.windows import FIRST as FIRST_WINDOW
 
-PIECE = 256
-"""Most bars the executor takes at once: a column of them is 2 KB, so a program stays in cache."""
+PIECE = 384
+"""Most bars the executor takes at once: enough that the work on a column outweighs reaching it,
+few enough that a program's columns stay in cache."""
 
 # Columns of the instruction table: kernel, slots of result and arguments, bars it reaches back,
 # bars and forgetting of a recursion, bar at which its arguments begin, place of its state.
