@@ -23,6 +23,7 @@ LENGTHS = (1_500, 9_000)
 _CUTS = (0.351, 0.467, 0.573, 0.741, 0.823, 0.967)  # of all bars: where the future begins
 _EARLY = (7, 31, 97)  # bars: there the look-back is cut, where a back-fill would show
 _STARTS = (0.12, 0.28, 0.44)  # of all bars: where another history begins, just after an hour
+_EVENTS = 12  # bars with rare values: most that are looked at
 _ROOM = 0.1  # share of the bars after a start that must agree for it to count as forgotten
 _FEW = 300  # bars: more than any function may need before it answers at all
 _POWERS = (9, -9, 5)  # of two: prices and volumes in other units
@@ -88,7 +89,7 @@ class _Trial:
         return table
 
     def verdicts(self) -> dict[str, Probe]:
-        futures, pasts = list(self._futures()), list(self._pasts())
+        futures, pasts = [*self._futures(), *self._events()], list(self._pasts())
         scaled = self._scaled()
         return {name: self._verdict(name, futures, pasts, scaled) for name in self.values}
 
@@ -107,6 +108,17 @@ class _Trial:
             changed = self.candles.copy()
             changed.iloc[cut:] = other.iloc[cut:].to_numpy() * [2, 2, 2, 2, 3]
             yield cut, {key: column[:cut] for key, column in self.run(changed).items()}
+
+    def _events(self) -> Iterator[tuple[int, Table]]:
+        """Yield where the future was dropped just after rare values, and the values before it.
+
+        What tells a rare bar to come is the same at almost every other cut.
+        """
+        bars = np.unique(np.concatenate([_rare(column) for column in self.values.values()]))
+        bars = bars[(bars >= len(self.candles) // 3) & (bars < len(self.candles) - 1)]
+        for i in np.unique(np.linspace(0, len(bars) - 1, _EVENTS).astype(int)) if len(bars) else ():
+            cut = int(bars[i]) + 1
+            yield cut, self._prefix(cut)
 
     def _pasts(self) -> Iterator[tuple[int, Table]]:
         """Yield where a later history starts, and the values from there on."""
@@ -229,6 +241,14 @@ def _power(values: Floats, changed: Floats, power: int) -> int | None:
 def _column(table: Table, name: str, n: int) -> Floats:
     """Return a column; one that is absent, because there was too little history, has no values."""
     return table.get(name, np.full(n, np.nan))
+
+
+def _rare(values: Floats) -> NDArray[np.int64]:
+    """Return the bars where a column differs from the value that it has on most of them."""
+    found, counts = np.unique(values[np.isfinite(values)], return_counts=True)
+    if not len(found) or 2 * counts.max() < len(values):
+        return np.empty(0, dtype=np.int64)
+    return np.flatnonzero(np.isfinite(values) & (values != found[np.argmax(counts)]))
 
 
 def _typical(values: Floats) -> float:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 
-from features.errors import ExpressionError, FeatureError, UnknownFeature
+from features.errors import ExpressionError, FeatureError, RefusedFeature, UnknownFeature
 from features.expression import Expr
 
 OWN = "own"
@@ -191,10 +191,10 @@ class Catalogue(Mapping[str, Feature]):
         raise KeyError(name)
 
     def __contains__(self, name: object) -> bool:
-        """Return whether a name can be had: a family's with too few bars cannot."""
+        """Return whether a name can be had: what is refused cannot."""
         try:
             self[str(name)]
-        except (KeyError, ExpressionError):
+        except (KeyError, ExpressionError, RefusedFeature):
             return False
         return True
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import inspect
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from numbers import Integral
+from types import CellType
 
 from features.answers import Function
 from features.catalogue.feature import OWN, Feature
@@ -33,7 +35,7 @@ class Declared:
     window : int
         Bars that a value depends on, the current one included.
     source : str
-        Its source text, which is its definition.
+        Its definition: source text, and the plain values that it closes over or has as defaults.
     """
 
     name: str
@@ -49,7 +51,7 @@ class Declared:
 
 
 _DECLARED: dict[str, Declared] = {}
-_PROBED: dict[str, Probe] = {}
+_PROBED: dict[str, tuple[Declared, Probe]] = {}
 _LOADERS: list[Callable[[], str]] = []
 
 
@@ -61,7 +63,7 @@ def declare(name: str, function: Function, text: str, window: int, source: str |
     FeatureError
         The window is no number of bars, or there is no source text to tell versions by.
     """
-    if not 1 <= window <= _LONGEST:
+    if not isinstance(window, Integral) or not 1 <= window <= _LONGEST:
         raise FeatureError(
             f"{name} declares a window of {window!r}; say how many bars a value depends on, the "
             f"current one included: 1 to {_LONGEST}"
@@ -80,6 +82,8 @@ def keep(declared: Declared, *, replaces: bool) -> None:
         Another function has this name.
     """
     known = _DECLARED.get(declared.name)
+    if known == declared:
+        return
     if known is not None and known.content != declared.content and not replaces:
         raise FeatureError(
             f"{declared.name} is another function already; choose another name, or say replace=True"
@@ -90,6 +94,7 @@ def keep(declared: Declared, *, replaces: bool) -> None:
 def forget(name: str) -> None:
     """Let a declared function go."""
     _DECLARED.pop(name, None)
+    _PROBED.pop(name, None)
 
 
 def is_declared(name: str) -> bool:
@@ -127,25 +132,28 @@ def feature(name: str) -> Feature | None:
 
 
 def verdict(declared: Declared) -> Probe:
-    """Return what the probe says of a function, once for each definition.
+    """Return what the probe says of a function, once for each that is declared.
 
     Raises
     ------
     RefusedFeature
         It fails, misbehaves, or gives several columns.
     """
-    key = f"{declared.name}|{declared.content}"
-    if key not in _PROBED:
-        lengths = sorted({*LENGTHS, max(LENGTHS[0], 4 * declared.window)})
-        found = probe(declared.function, declared.name, lengths)
-        if len(found) != 1:
-            raise RefusedFeature(
-                f"{declared.name} gives {len(found)} columns ({', '.join(found)}); a feature is "
-                "one Series: add a function for each"
-            )
-        (probed,) = found.values()
-        _PROBED[key] = replace(probed, name=declared.name)
-    return _PROBED[key]
+    known = _PROBED.get(declared.name)
+    # By the function, not by its text: what has the same text may behave otherwise.
+    if known is not None and known[0] is declared:
+        return known[1]
+    lengths = sorted({*LENGTHS, max(LENGTHS[0], 4 * declared.window)})
+    found = probe(declared.function, declared.name, lengths)
+    if len(found) != 1:
+        raise RefusedFeature(
+            f"{declared.name} gives {len(found)} columns ({', '.join(found)}); a feature is "
+            "one Series: add a function for each"
+        )
+    (probed,) = found.values()
+    probed = replace(probed, name=declared.name)
+    _PROBED[declared.name] = declared, probed
+    return probed
 
 
 def load() -> str:
@@ -170,9 +178,41 @@ def hint() -> str:
 
 def _source(name: str, function: Function) -> str:
     try:
-        return textwrap.dedent(inspect.getsource(function))
+        text = textwrap.dedent(inspect.getsource(function))
+        return "\n".join([text, *_held(inspect.unwrap(function))])
     except (OSError, TypeError) as error:
         raise FeatureError(
             f"{name} has no source text, by which another version of it would be told; define it "
             "in a file, or say source='…' with a text that you change when it changes"
         ) from error
+
+
+def _held(function: Function) -> Iterator[str]:
+    """Yield the plain values that a function closes over or has as defaults.
+
+    Its text does not tell them: ``lambda candles, n=n: …`` in a loop over n.
+    """
+    plain = getattr(function, "__func__", function)
+    if not hasattr(plain, "__code__"):
+        return
+    cells = zip(plain.__code__.co_freevars, plain.__closure__ or (), strict=True)
+    defaults = [*enumerate(plain.__defaults__ or ()), *(plain.__kwdefaults__ or {}).items()]
+    for name, value in [*((name, _content(cell)) for name, cell in cells), *defaults]:
+        if _is_plain(value):
+            yield f"# {name} = {value!r}"
+
+
+def _content(cell: CellType) -> object:
+    try:
+        return cell.cell_contents
+    except ValueError:  # nothing in it yet
+        return object
+
+
+def _is_plain(value: object) -> bool:
+    """Return whether a value is written the same in every process."""
+    if isinstance(value, tuple | list):
+        return all(map(_is_plain, value))
+    if isinstance(value, dict):
+        return _is_plain([*value, *value.values()])
+    return value is None or isinstance(value, bool | int | float | str)

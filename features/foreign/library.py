@@ -8,11 +8,13 @@ import re
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import ContextVar
 from difflib import get_close_matches
 from functools import cache
 from types import MappingProxyType
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from features.answers import Function
@@ -31,6 +33,10 @@ _KEYWORDS = re.compile(r"""kwargs(?:\.(?:get|pop|setdefault)\(|\[)\s*["'](\w+)["
 _FILLS = ("fillna", "fill_method")
 _FORWARD = "ffill"
 _NEAR = 3
+_BARS = re.compile(r"(.*_)?(length|fast|slow|signal|period)")
+# Where its warnings are said to come from: from itself, or from who calls it.
+_MODULE = re.compile(r"pandas_ta_classic|features\.foreign\.library")
+_quiet: ContextVar[bool] = ContextVar("quiet", default=False)
 # Of the library's own comparisons of columns: those take columns of other calculations.
 _SIGNALS = frozenset(
     {"signal_indicators", "cross_series", "cross_values", "xserie", "xserie_a", "xserie_b",
@@ -41,7 +47,9 @@ _SIGNALS = frozenset(
 @cache
 def library() -> Any:
     """Return the library; importing it takes a third of a second, so it waits until asked for."""
-    return importlib.import_module("pandas_ta_classic")
+    found = importlib.import_module("pandas_ta_classic")
+    found.utils._core.logger.addFilter(lambda record: not _quiet.get())
+    return found
 
 
 def version() -> str:
@@ -76,6 +84,12 @@ def resolve(words: Words) -> dict[str, Any]:
         raise UnknownFeature(
             f"ta:{words.indicator} does not take {wrong}; it is {_shown(words.indicator)}"
         )
+    for name, value in named.items():
+        # The library takes its default instead, and says nothing.
+        if _BARS.fullmatch(name) and isinstance(value, int | float) and value < 1:
+            raise UnknownFeature(
+                f"ta:{words.indicator} cannot be had over {name}={value!r} bars; take 1 or more"
+            )
     if named.get("fill_method") not in (None, _FORWARD):
         raise LooksAhead(
             f"ta:{words.indicator} with fill_method={named['fill_method']!r} takes values from "
@@ -107,7 +121,7 @@ def bind(words: Words) -> Function:
         # Without its zone, which is UTC: periods of the calendar know none.
         index = pd.DatetimeIndex(candles.index).tz_localize(None)
         series = {name: candles[c].set_axis(index) for name, c in columns.items()}
-        with _quiet():
+        with quiet():
             answer = function(**series, **arguments, **fixed)
         return _frame(answer, words.indicator, candles.index)
 
@@ -115,16 +129,20 @@ def bind(words: Words) -> Function:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    """Let the library say nothing: of short histories, of which the probe makes many."""
-    logger = library().utils._core.logger
-    before, logger.disabled = logger.disabled, True
+def quiet() -> Iterator[None]:
+    """Let the library say nothing: of short histories, of which the probe makes many.
+
+    In this thread only. Nothing is restored that belongs to the process: of two threads that
+    overlap, the latter would restore the silence of the former.
+    """
+    if not any(kind[0] == "ignore" and kind[3] == _MODULE for kind in warnings.filters):
+        warnings.filterwarnings("ignore", module=_MODULE.pattern)
+    before = _quiet.set(True)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with np.errstate(all="ignore"):
             yield
     finally:
-        logger.disabled = before
+        _quiet.reset(before)
 
 
 def _frame(answer: Any, indicator: str, index: pd.Index) -> pd.DataFrame:

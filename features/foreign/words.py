@@ -55,7 +55,7 @@ def parse(name: str) -> Words:
 def _arguments(name: str, text: str) -> tuple[tuple[Any, ...], tuple[tuple[str, Any], ...]]:
     try:
         call = ast.parse(f"f({text})", mode="eval").body
-    except (SyntaxError, ValueError) as error:
+    except (SyntaxError, ValueError, MemoryError, RecursionError) as error:
         raise UnknownFeature(f"the arguments of {name!r} cannot be read; {_EXAMPLE}") from error
     if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Name):
         raise UnknownFeature(f"{name!r} cannot be read; {_EXAMPLE}")

@@ -49,6 +49,18 @@ LEAKS = {
 }  # fmt: skip
 
 
+LATER = 0 - 1
+RARE = {
+    "a fall to come": lambda c: (c["close"].shift(LATER) / c["close"] < 0.994).astype(float),
+    "a bar to come that stands": lambda c: (
+        (c["close"].shift(LATER) == c["open"].shift(LATER)) & (c["volume"].shift(LATER) > 0)
+    ).astype(float),
+    "an hour to come that is lost": lambda c: (
+        pd.Series(c.index, c.index).diff(LATER).dt.total_seconds() < -60
+    ).astype(float),
+}
+
+
 def one(function, name="mine"):
     (found,) = probe(function, name).values()
     return found
@@ -60,6 +72,18 @@ def test_what_looks_ahead_is_caught(leak) -> None:
     with pytest.raises(LooksAhead, match=r"bar \d+ changed from .* to .* when the bars from \d+"):
         found.check()
     assert found.leak.bar < found.leak.cut
+
+
+@pytest.mark.parametrize("event", RARE)
+def test_rare_events_of_the_next_bar_are_caught(event) -> None:
+    """At a cut that the event does not happen to meet, nothing changes."""
+    with pytest.raises(LooksAhead):
+        one(RARE[event]).check()
+
+
+def test_rare_events_that_have_happened_pass() -> None:
+    found = one(lambda c: (c["close"].pct_change() < -0.006).astype(float)).check()
+    assert found.lookback == 0
 
 
 def test_a_rolling_mean_passes_with_its_look_back_and_unit() -> None:

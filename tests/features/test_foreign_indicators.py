@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
+import time
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +18,7 @@ from features.answers import columns_of
 from features.errors import BadState, LooksAhead, NeverSettles, RefusedFeature, UnknownFeature
 from features.foreign.column import Column, window_for
 from features.foreign.indicators import expand, feature
-from features.foreign.library import indicators
+from features.foreign.library import indicators, library, quiet
 from features.foreign.survey import survey
 from features.foreign.words import parse
 from features.machine import Machine
@@ -166,6 +169,8 @@ def test_units_come_from_the_probe() -> None:
         ("ta:rsi(length=open('/etc/passwd'))", UnknownFeature, "no number, text or list"),
         ("ta:rsi(**{'length': 3})", UnknownFeature, "with stars"),
         ("ta:rsi(length=14", UnknownFeature, "cannot be read"),
+        ("ta:rsi(length=-5)", UnknownFeature, "length=-5 bars; take 1 or more"),
+        ("ta:macd(0).MACD", UnknownFeature, "fast=0 bars; take 1 or more"),
         ("ta:kst.KSTx", UnknownFeature, r"no column 'KSTx'; did you mean \.KSTs?\?"),
         ("ta:kst", UnknownFeature, r"2 columns; name one: ta:kst\.KST, ta:kst\.KSTs"),
         ("ta:mavp", RefusedFeature, "needs periods beside the candles"),
@@ -182,6 +187,33 @@ def test_units_come_from_the_probe() -> None:
 def test_what_cannot_be_is_refused_with_its_reason(name, error, words) -> None:
     with pytest.raises(error, match=words):
         FeatureProgram([name])
+
+
+def test_arguments_too_deep_to_read_are_refused() -> None:
+    with pytest.raises(UnknownFeature, match="cannot be read"):
+        FeatureProgram(["ta:rsi(" + "-" * 20_000 + "1)"])
+
+
+def test_the_library_is_quiet_in_one_thread_and_loud_afterwards(caplog) -> None:
+    logger = library().utils._core.logger
+    logger.propagate = True
+
+    def ask(pause: float) -> None:
+        for _ in range(30):
+            with quiet():
+                logger.warning("unheard")
+                time.sleep(pause)
+
+    threads = [threading.Thread(target=ask, args=(n * 1e-4,)) for n in (1, 3, 2)]
+    for thread in threads:
+        thread.start()
+    logger.warning("heard meanwhile")
+    for thread in threads:
+        thread.join()
+    logger.warning("heard afterwards")
+    assert [record.message for record in caplog.records] == ["heard meanwhile", "heard afterwards"]
+    with pytest.warns(UserWarning, match="of others"):
+        warnings.warn("of others", stacklevel=1)
 
 
 def test_a_leak_would_be_seen_if_look_ahead_were_on() -> None:
