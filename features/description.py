@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
 
 from features import own_modules as own_modules  # lets names of one's own be found
 from features.catalogue import FEATURES
 from features.catalogue.feature import OWN, Feature, find
 from features.definition import INPUT_NAMES, Definitions
-from features.errors import UnknownFeature
+from features.errors import RefusedFeature, UnknownFeature
 from features.expression import Expr
 from features.foreign.column import Column
 from features.foreign.indicators import GROUP as INDICATORS
@@ -19,6 +18,9 @@ from features.model_set import MODEL_SET
 from features.own import names as own_names
 from market.timeframes import bars_per_day, parse_timeframe, timeframe_ms
 
+REFUSED = "refused"
+"""Stands for the unit of a feature of one's own that may not be one."""
+_OWN_MODULE = "a module of your own"
 _UNITS_OF_TIME = (("d", 86_400_000), ("h", 3_600_000), ("min", 60_000), ("s", 1000))
 
 
@@ -37,11 +39,11 @@ class Description:
     inputs
         Columns of a candle that it reads.
     unit
-        ``–`` is scale-free.
+        ``–`` is scale-free; `REFUSED` if it may not be a feature, and `text` says why.
     lookback
-        Bars before the first value.
+        Bars before the first value; None if it is refused.
     settle
-        Bars of `timeframe` until the start of the history no longer matters.
+        Bars of `timeframe` until the start of the history no longer matters; None as above.
     settle_time
         The same as a time, such as ``4 h 54 min``.
     timeframe
@@ -69,8 +71,8 @@ class Description:
     parts: dict[str, str]
     inputs: tuple[str, ...]
     unit: str
-    lookback: int
-    settle: int
+    lookback: int | None
+    settle: int | None
     settle_time: str
     timeframe: str
     in_model_set: bool
@@ -90,7 +92,7 @@ def describe(name: str, timeframe: str = "1m") -> Description:
     UnknownFeature
         With the nearest names.
     """
-    return _described(name, find(name, FEATURES), parse_timeframe(timeframe))
+    return _described(name, find(name, FEATURES), parse_timeframe(timeframe), definitions())
 
 
 def listing(
@@ -102,7 +104,7 @@ def listing(
 ) -> list[Description]:
     """Return the descriptions of all listed features, in the order of the catalogue.
 
-    Features of one's own come last.
+    Features of one's own come last; one that is refused says why in place of its meaning.
 
     Parameters
     ----------
@@ -121,7 +123,8 @@ def listing(
     timeframe = parse_timeframe(timeframe)
     own = own_names()  # imports the modules that add to the catalogue
     names = dict.fromkeys([*FEATURES, *own])
-    every = [_described(name, find(name, FEATURES), timeframe) for name in names]
+    write = definitions()
+    every = [_listed(name, timeframe, write) for name in names]
     unit = "–" if unit in ("scale-free", "-") else unit
     for word, asked, known in (
         ("group", group, dict.fromkeys(one.group for one in every)),
@@ -152,14 +155,25 @@ def span(ms: int) -> str:
     return " ".join(told) or "0"
 
 
-@cache
 def definitions() -> Definitions:
-    """Return what writes definitions with the names of the catalogue."""
+    """Return what writes definitions with the names that there are now."""
     return Definitions.of(FEATURES)
 
 
-def _described(name: str, feature: Feature, timeframe: str) -> Description:
-    node, write = feature.expression, definitions()
+def _listed(name: str, timeframe: str, write: Definitions) -> Description:
+    try:
+        return _described(name, find(name, FEATURES), timeframe, write)
+    except RefusedFeature as error:
+        return Description(
+            name=name, group=OWN, text=f"refused: {error}", definition="", parts={}, inputs=(),
+            unit=REFUSED, lookback=None, settle=None, settle_time="", timeframe=timeframe,
+            in_model_set=False, twin=None, same_as=None, family=None, alias_of=None,
+            source=_OWN_MODULE, hash="",
+        )  # fmt: skip
+
+
+def _described(name: str, feature: Feature, timeframe: str, write: Definitions) -> Description:
+    node = feature.expression
     listed = FEATURES.aliases.get(name, name)
     member = FEATURES.family_of(listed)
     settle = node.settle_bars + node.settle_days * bars_per_day(timeframe)
@@ -190,7 +204,7 @@ def _source(feature: Feature) -> str:
     if feature.group == INDICATORS:
         return "pandas-ta-classic"
     if feature.group == OWN:
-        return "a module of your own"
+        return _OWN_MODULE
     return f"features/catalogue/{feature.group}.py"
 
 

@@ -49,8 +49,8 @@ def _groups() -> Iterator[str]:
             (
                 f"`{one.name}`",
                 one.unit,
-                f"{one.lookback:,}",
-                f"{one.settle:,}",
+                f"{one.lookback or 0:,}",
+                f"{one.settle or 0:,}",
                 "yes" if one.in_model_set else "",
                 f"`{one.definition}`",
                 one.text,

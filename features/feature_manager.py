@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -14,8 +14,9 @@ import pandas as pd
 from features import own
 from features.besides import DEFAULT_BENCHMARK, Besides, Published
 from features.catalogue import FEATURES
-from features.catalogue.feature import find
-from features.errors import FeatureError, NotEnoughHistory
+from features.catalogue.feature import OWN, find
+from features.description import REFUSED
+from features.errors import FeatureError, NotEnoughHistory, RefusedFeature
 from features.foreign.indicators import expand
 from features.hashes import is_listed
 from features.model_set import MODEL_SET
@@ -163,21 +164,29 @@ class FeatureManager:
         return own.every_name()
 
     def describe_features(self, feature_list: Iterable[str] | None = None) -> pd.DataFrame:
-        """Return group, unit, look-back, settling, hash and meaning by name (all by default)."""
-        names = self.list_features() if feature_list is None else expanded(feature_list)
-        program = FeatureProgram(names)
-        found = [find(name, FEATURES) for name in names]
-        return pd.DataFrame(
-            {
-                "group": [feature.group for feature in found],
-                "unit": [program.units[name] for name in names],
-                "lookback": [program.lookbacks[name] for name in names],
-                "settle": [program.settles[name] for name in names],
-                "hash": [program.hashes[name] for name in names],
-                "text": [feature.text for feature in found],
-            },
-            index=pd.Index(names, name="name"),
-        )
+        """Return group, unit, look-back, settling, hash and meaning by name.
+
+        Parameters
+        ----------
+        feature_list : iterable of str, optional
+            By default all that `list_features` names: one of them that is refused says why in
+            place of its meaning, and has no unit, look-back and settling.
+
+        Raises
+        ------
+        UnknownFeature, RefusedFeature
+            For a name that was asked for.
+        """
+        if feature_list is not None:
+            return _table(expanded(feature_list), {})
+        refused: dict[str, str] = {}
+        names = self.list_features()
+        for name in names:
+            try:
+                find(name, FEATURES)
+            except RefusedFeature as error:
+                refused[name] = f"refused: {error}"
+        return _table(names, refused)
 
     def _program(self, names: tuple[str, ...], timeframe: str) -> FeatureProgram:
         """Return a program nobody else is using."""
@@ -206,6 +215,27 @@ class FeatureManager:
             start -= 2 * missing * step
             update(self.source, self.store, symbol, timeframe, start, until)
         return self.store.read(symbol, timeframe, start, until).iloc[-bars:]
+
+
+def _table(names: Sequence[str], refused: Mapping[str, str]) -> pd.DataFrame:
+    """Return what there is to say about features; of those `refused`, only why."""
+    usable = [name for name in names if name not in refused]
+    program = FeatureProgram(usable)
+    found = [find(name, FEATURES) for name in usable]
+    table = pd.DataFrame(
+        {
+            "group": [feature.group for feature in found],
+            "unit": [program.units[name] for name in usable],
+            "lookback": pd.array([program.lookbacks[name] for name in usable], "Int64"),
+            "settle": pd.array([program.settles[name] for name in usable], "Int64"),
+            "hash": [program.hashes[name] for name in usable],
+            "text": [feature.text for feature in found],
+        },
+        index=pd.Index(usable, name="name"),
+    ).reindex(pd.Index(names, name="name"))
+    for name, reason in refused.items():
+        table.loc[name, ["group", "unit", "hash", "text"]] = [OWN, REFUSED, "", reason]
+    return table
 
 
 def expanded(names: Iterable[str] | None) -> tuple[str, ...]:

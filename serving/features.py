@@ -85,7 +85,7 @@ def listed(found: Sequence[Description]) -> Table:
     table.add_column("model", no_wrap=True)
     table.add_column("meaning")
     for one in found:
-        bars = f"{one.lookback:,}", f"{one.settle:,}"
+        bars = ("" if n is None else f"{n:,}" for n in (one.lookback, one.settle))
         told = "yes" if one.in_model_set else ""
         table.add_row(one.name, one.group, one.unit, *bars, told, escape(one.text))
     return table
@@ -122,5 +122,5 @@ def _facts(one: Description) -> Iterator[tuple[str, str]]:
     yield "hash", one.hash
 
 
-def _bars(count: int) -> str:
-    return f"{count:,} bar{'' if count == 1 else 's'}"
+def _bars(count: int | None) -> str:
+    return "" if count is None else f"{count:,} bar{'' if count == 1 else 's'}"

@@ -23,6 +23,7 @@ from features.errors import (
     UnitError,
     UnknownFeature,
 )
+from features.feature_manager import FeatureManager
 from features.inputs import c, v
 from features.language import ema, mean, ratio
 from features.own import add
@@ -150,6 +151,8 @@ def test_what_a_function_must_declare() -> None:
         ({}, "say window="),
         ({"window": 0}, "window of 0"),
         ({"window": 10**6}, "1 to 20000"),
+        ({"window": 2.5}, "window of 2.5"),
+        ({"window": "5"}, "window of '5'"),
         ({"window": 5, "twin": "rsi_14"}, "no twin"),
     ]:
         with pytest.raises(FeatureError, match=words):
@@ -174,6 +177,43 @@ def test_the_hash_is_the_source_text_and_the_window() -> None:
     assert hash_of(slow_change, window=20) != hash_of(slow_change, window=21)
     assert hash_of(slow_change, window=20) != hash_of(pressure, window=500)
     assert hash_of(slow_change, window=20, source="1") != hash_of(slow_change, window=20)
+
+
+def shifted(n: int):
+    def change(candles: pd.DataFrame) -> pd.Series:
+        return candles["close"].shift(n) / candles["close"]
+
+    return change
+
+
+def test_what_a_function_closes_over_is_part_of_its_definition() -> None:
+    add("mine", shifted(5), "x", window=10)
+    known = FeatureProgram(["mine"]).hashes["mine"]
+    with pytest.raises(FeatureError, match="another function already"):
+        add("mine", shifted(4), "x", window=10)
+    add("mine", shifted(4), "x", window=10, replace=True)
+    assert FeatureProgram(["mine"]).hashes["mine"] != known
+    found = set()
+    for n in (1, 2):
+        add("mine", lambda k, n=n: k["close"].pct_change(n), "x", window=10, replace=True)
+        found.add(FeatureProgram(["mine"]).hashes["mine"])
+    assert len(found) == 2
+
+
+def test_the_same_text_is_no_excuse_for_looking_ahead() -> None:
+    """Each function is probed itself, whatever text stands for it."""
+    add("mine", shifted(5), "x", window=10, source="1")
+    assert FeatureProgram(["mine"]).lookback == 5
+    add("mine", shifted(LATER), "x", window=10, source="1")
+    with pytest.raises(LooksAhead):
+        FeatureProgram(["mine"])
+
+
+def test_a_refused_name_cannot_be_had() -> None:
+    add("mine", peeking, "x", window=5)
+    assert "mine" not in FEATURES
+    assert "ta:obv" not in FEATURES
+    assert "ta:rsi" in FEATURES
 
 
 def test_changes_and_absences_are_told_by_name() -> None:
@@ -245,6 +285,23 @@ def test_another_process_finds_them_by_the_environment(tmp_path: Path) -> None:
     assert "TIDEWHEEL_FEATURES names not_there, which cannot be imported" in broken.stderr
 
 
+@pytest.mark.parametrize("line", ["1 / 0", "raise ImportError('gone')", "def x(", "import nope"])
+def test_a_module_that_fails_is_told_each_time(tmp_path: Path, line: str) -> None:
+    (tmp_path / "my_broken.py").write_text(MODULE + line)
+    code = (
+        "from features.errors import FeatureError\n"
+        "from features.program import FeatureProgram\n"
+        "for name in ('my_swing', 'my_gap_2', 'my_gap_2'):\n"
+        "    try:\n"
+        "        print(FeatureProgram([name]).names)\n"
+        "    except FeatureError as error:\n"
+        "        print(error)\n"
+    )
+    told = python(code, tmp_path, "my_broken").stdout.splitlines()
+    wanted = "TIDEWHEEL_FEATURES names my_broken, which cannot be imported"
+    assert [wanted in line for line in told[-2:]] == [True, True]
+
+
 def test_descriptions_say_where_a_definition_stands() -> None:
     add("slow_change", slow_change, "Mean change over 7 bars", window=20)
     add("gap", c / mean(c, 33) - 1, "Close relative to its mean")
@@ -257,6 +314,35 @@ def test_descriptions_say_where_a_definition_stands() -> None:
     assert indicator.source == "pandas-ta-classic"
     assert indicator.inputs == ("open", "high", "low", "close", "volume")
     assert indicator.settle > indicator.lookback == 14
+
+
+def test_one_that_is_refused_is_listed_with_its_reason(tmp_path: Path) -> None:
+    add("slow_change", slow_change, "Mean change over 7 bars", window=20)
+    add("mine", peeking, "x", window=5)
+    good, bad = sorted(listing(group="own"), key=lambda one: one.unit == "refused")
+    assert (good.name, good.lookback) == ("slow_change", 19)
+    assert (bad.name, bad.unit, bad.lookback, bad.settle) == ("mine", "refused", None, None)
+    assert bad.text.startswith("refused: mine: the value at bar")
+    with pytest.raises(LooksAhead):
+        describe("mine")
+
+    manager = FeatureManager("simulated", home=tmp_path)
+    table = manager.describe_features()
+    assert list(table.index) == manager.list_features()
+    assert table.loc["mine", "text"] == bad.text
+    assert table.loc["mine", ["lookback", "settle"]].isna().all()
+    assert table.loc["slow_change", ["unit", "lookback"]].tolist() == ["–", 19]
+    with pytest.raises(LooksAhead):
+        manager.describe_features(["rsi_14", "mine"])
+
+
+def test_definitions_are_written_with_the_names_of_now() -> None:
+    gap = c / mean(c, 33) - 1
+    add("gap", gap, "Close relative to its mean")
+    add("wide", gap * 2, "x")
+    assert "gap" in describe("wide").definition
+    own.remove("gap")
+    assert "gap" not in describe("wide").definition
 
 
 def test_an_unknown_name_says_where_ones_own_come_from() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from features import own
 from features.catalogue import FEATURES
 from features.description import describe, listing
 from features.model_set import MODEL_SET
@@ -144,3 +145,20 @@ def test_listing_imports_no_trainer(tmp_path: Path) -> None:
     imported = {line.rpartition("|")[2].strip() for line in shown.stderr.splitlines()}
     assert "features.catalogue" in imported
     assert not {"torch", "prefect", "mlflow", "xgboost", "sklearn", "onnxruntime"} & imported
+
+
+def test_a_refused_feature_of_ones_own_has_a_row_that_says_so(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
+    own.add("since_start", lambda k: k["close"] / k["close"].iloc[0], "x", window=9)
+    try:
+        (row,) = [s for s in asked(monkeypatch, capsys, "list").splitlines() if "since_start" in s]
+        assert row.split(maxsplit=3)[:3] == ["since_start", "own", "refused"]
+        assert "refused: since_start: the value at bar" in row
+        (one,) = json.loads(asked(monkeypatch, capsys, "list", "--json", "--unit", "refused"))
+        assert (one["name"], one["lookback"]) == ("since_start", None)
+        assert call(monkeypatch, "features", "show", "since_start") == 1
+        assert "never forgets where history starts" in capsys.readouterr().err
+    finally:
+        own.remove("since_start")
