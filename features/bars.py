@@ -15,14 +15,14 @@ from market.candles import COLUMNS, as_candles, check_candles, open_ms
 from market.timeframes import instant_ms
 
 Bar = Mapping[str, Any] | pd.Series | Sequence[float]
-"""A bar: keys ``timestamp open high low close volume`` (or the time as a Series' name), or six
-numbers in this order. Times are epoch milliseconds, or datetimes or ISO text with a zone."""
+"""A bar: keys ``timestamp open high low close volume`` (or the time as a Series' name), or the six
+in this order. Times are epoch milliseconds, or datetimes or ISO text with a zone."""
 
 BENCHMARK, SENTIMENT = "benchmark", "sentiment"
 """What a bar may bring besides; the columns of candles that hold it."""
 
 _BAR = 1 + len(COLUMNS)
-_FIRST_MS = 10**11  # before 1973 in milliseconds: these are seconds
+_FIRST_MS, _LAST_MS = 10**11, 10**14  # 1973 and 5138: outside, these are seconds or microseconds
 _REFUSED = "{name} is {value} ({where}); it must be a finite number, and a benchmark a price"
 
 
@@ -57,12 +57,14 @@ def bar_numbers(bar: Bar, inputs: Sequence[str] = ()) -> list[float]:
     ------
     BadBar
         A field is missing, is not a finite number, or cannot be true.
+    market.errors.BadInstant
+        The time cannot be read, or has no zone.
     MissingInput
         One of `inputs` is absent, or a benchmark is not a price.
     """
     numbers = _fields(bar, inputs)
     when, o, h, low, c, volume = numbers[:_BAR]
-    if not all(map(math.isfinite, numbers[:_BAR])) or when < _FIRST_MS:
+    if not all(map(math.isfinite, numbers[:_BAR])) or not _FIRST_MS <= when < _LAST_MS:
         raise BadBar(f"bar {numbers} needs an open time in epoch milliseconds and finite numbers")
     if not (0.0 < low <= o <= h and low <= c <= h and volume >= 0.0):
         raise BadBar(
@@ -90,11 +92,11 @@ def _lacking(name: str) -> MissingInput:
 
 def _fields(bar: Bar, inputs: Sequence[str]) -> list[float]:
     if not isinstance(bar, Mapping | pd.Series):
-        numbers = [float(value) for value in bar]
-        if len(numbers) != _BAR + len(inputs):
+        fields = list(bar)
+        if len(fields) != _BAR + len(inputs):
             wanted = ", ".join(("timestamp", *COLUMNS, *inputs))
-            raise BadBar(f"a bar is {_BAR + len(inputs)} numbers ({wanted}), not {numbers}")
-        return numbers
+            raise BadBar(f"a bar is {_BAR + len(inputs)} numbers ({wanted}), not {fields}")
+        return _numbers(fields[0], fields[1:])
     when = bar["timestamp"] if "timestamp" in bar else getattr(bar, "name", None)
     missing = [name for name in COLUMNS if name not in bar]
     if when is None or missing:
@@ -103,5 +105,13 @@ def _fields(bar: Bar, inputs: Sequence[str]) -> list[float]:
     for name in inputs:
         if name not in bar:
             raise _lacking(name)
-    when = float(when) if isinstance(when, float | np.floating) else instant_ms(when)
-    return [when, *(float(bar[name]) for name in (*COLUMNS, *inputs))]
+    return _numbers(when, [bar[name] for name in (*COLUMNS, *inputs)])
+
+
+def _numbers(when: Any, values: Sequence[Any]) -> list[float]:
+    """Return a time and values as floats."""
+    opened = float(when) if isinstance(when, float | np.floating) else float(instant_ms(when))
+    try:
+        return [opened, *map(float, values)]
+    except (TypeError, ValueError) as error:
+        raise BadBar(f"bar {[when, *values]} holds what is no number: {error}") from error

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from features.errors import BadState
 
 _FORMAT = "tidewheel-features-2"
+_HEAD = {"names", "timeframe", "hashes", "plan", "sha256"}
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,7 @@ def unpack(stored: bytes) -> Kept:
         head = json.loads(line)
     except ValueError as error:
         raise BadState(f"{len(stored)} bytes do not begin with a state's head: {error}") from error
-    if not isinstance(head, dict) or head.get("format") != _FORMAT:
+    if not isinstance(head, dict) or head.get("format") != _FORMAT or _HEAD - head.keys():
         raise BadState(f"not a state of format {_FORMAT}; run the program over history again")
     if head["sha256"] != hashlib.sha256(body).hexdigest():
         raise BadState(

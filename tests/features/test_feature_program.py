@@ -167,6 +167,8 @@ def test_damaged_or_foreign_bytes_are_refused(candles) -> None:
         FeatureProgram.from_bytes(b"\x80\x04nonsense")
     with pytest.raises(BadState, match="format"):
         FeatureProgram.from_bytes(b"{}\n")
+    with pytest.raises(BadState, match="format"):
+        FeatureProgram.from_bytes(b'{"format": "tidewheel-features-2"}\n')
     renamed = dict(FEATURES) | {"ema_20": FEATURES["ema_50"]}
     with pytest.raises(BadState, match="ema_20"):
         FeatureProgram.from_bytes(stored, features=renamed)
@@ -212,6 +214,9 @@ def test_bars_come_as_records_series_or_numbers(candles) -> None:
         {"timestamp": int(when.value // 10**6), **row.to_dict()},
         {"timestamp": when.isoformat(), **row.to_dict()},
         plain(candles)[500],
+        (when, *row.iloc[:5]),
+        (when.isoformat(), *row.iloc[:5].astype(str)),
+        next(candles.iloc[500:, :5].itertuples()),
     ):
         assert same_bits(FeatureProgram(SMALL).push(bar), expected)
 
@@ -222,6 +227,10 @@ def test_bars_come_as_records_series_or_numbers(candles) -> None:
         ({"close": np.nan}, "finite"),
         ({"volume": np.inf}, "finite"),
         ({"timestamp": 1_700_006_400}, "epoch milliseconds"),
+        ({"timestamp": 1_700_006_400_000_000}, "epoch milliseconds"),
+        ({"timestamp": 1.7e18}, "epoch milliseconds"),
+        ({"close": None}, "no number"),
+        ({"close": "dear"}, "no number"),
         ({"low": -1.0}, "cannot be"),
         ({"high": 1.0}, "cannot be"),
         ({"volume": -1.0}, "cannot be"),
