@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from features.compiled import compiled
 from features.kernels import elementwise, memory, windows
 from features.kernels.memory import FIRST as FIRST_MEMORY
 from features.kernels.memory import STATES
@@ -30,7 +30,7 @@ _Integers = NDArray[np.int64]
 
 
 def _build(sources: int) -> Callable[..., Any]:
-    @njit(cache=True, nogil=True, error_model="numpy")
+    @compiled
     def execute(
         bars: _Floats, table: _Integers, alphas: _Floats, first: _Integers, seen: int,
         wide: _Floats, states: _Floats, work: _Floats,
@@ -80,7 +80,7 @@ work : float64 [WORK_ROWS, PIECE]
 """
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled
 def give(wide: _Floats, places: _Integers, seen: int, ready: _Integers, out: NDArray[Any]) -> None:
     """Write the results as rows, NaN where the bars seen are fewer than a column's look-back.
 

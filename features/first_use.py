@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from features.compiled import is_kept
 from features.compiler import compile_plan
 from features.executor import PIECE, execute, give
 from features.inputs import c
@@ -23,6 +24,8 @@ PATIENCE = 1.5
 """Seconds after which a compile is explained."""
 
 _COMPILED: tuple[Any, ...] = (copy_histories, execute, give, execute_bar)
+_HOW_OFTEN = {True: "once on this machine", False: "as it could not be kept on disk"}
+_LOST = "; set NUMBA_CACHE_DIR to a folder that can be written, and the next start is quick"
 
 
 @cache
@@ -56,7 +59,8 @@ def _explained() -> Iterator[None]:
         if not any(function.stats.cache_misses for function in _COMPILED):
             return  # only loading, on a busy machine
         told.set()
-        _tell("compiling the feature engine, once on this machine: about fifteen seconds ...")
+        often = _HOW_OFTEN[is_kept(execute)]
+        _tell(f"compiling the feature engine, {often}: about fifteen seconds ...")
 
     timer = threading.Timer(PATIENCE, explain)
     timer.daemon = True
@@ -66,7 +70,7 @@ def _explained() -> Iterator[None]:
     finally:
         timer.cancel()
     if told.is_set():
-        _tell(f"compiled in {time.perf_counter() - began:.0f} s")
+        _tell(f"compiled in {time.perf_counter() - began:.0f} s{'' if is_kept(execute) else _LOST}")
 
 
 def _tell(sentence: str) -> None:

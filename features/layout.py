@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from features.compiled import compiled
 
 _Floats = NDArray[np.float64]
 _Integers = NDArray[np.int64]
@@ -48,7 +49,7 @@ class Layout:
         return np.concatenate([np.arange(f - d, f, dtype=np.int64) for f, d in spans])
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def copy_histories(
     source: _Floats, ends: _Integers, target: _Floats, starts: _Integers, depth: _Integers
 ) -> None:

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from features.compiled import compiled
 from features.kernels import live, memory
 from features.kernels.memory import FIRST as FIRST_MEMORY
 from features.kernels.memory import STATES
@@ -35,7 +35,7 @@ _Table = NDArray[np.int64]
 
 
 def _build(sources: int) -> Callable[..., Any]:
-    @njit(cache=True, nogil=True, error_model="numpy")
+    @compiled
     def execute_bar(
         bar: _Floats, inputs: _Table, table: _Table, alphas: _Floats, histories: _Table,
         outputs: _Table, mem: _Floats, cursor: NDArray[np.int64], row: NDArray[np.float32],

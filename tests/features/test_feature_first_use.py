@@ -14,8 +14,8 @@ print(FeatureProgram(["close"]).push((1_700_000_000_000, 2.0, 2.0, 2.0, 2.0, 1.0
 """
 
 
-def pushed(cache: Path) -> subprocess.CompletedProcess[str]:
-    environment = os.environ | {"NUMBA_CACHE_DIR": str(cache), "PYTHONPATH": str(ROOT)}
+def pushed(cache: Path, **more: str) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"NUMBA_CACHE_DIR": str(cache), "PYTHONPATH": str(ROOT)} | more
     return subprocess.run(
         [sys.executable, "-c", PUSH],
         cwd=cache, env=environment, capture_output=True, text=True, check=True, timeout=200,
@@ -35,3 +35,12 @@ def test_the_first_compile_says_what_it_is_and_the_next_process_does_without(tmp
     assert kept
     assert pushed(tmp_path).stdout == first.stdout == "2.0\n"
     assert compiled(tmp_path) == kept
+
+
+def test_where_nothing_can_be_kept_it_compiles_all_the_same(tmp_path) -> None:
+    """As in a container whose files are read-only."""
+    nowhere = {"NUMBA_CACHE_DIR": os.devnull + "/cache"}
+    told = pushed(tmp_path, **nowhere, NUMBA_CACHE_LOCATOR_CLASSES="UserProvidedCacheLocator")
+    assert told.stdout == "2.0\n"
+    assert "set NUMBA_CACHE_DIR to a folder that can be written" in told.stderr
+    assert "once on this machine" not in told.stderr
