@@ -240,9 +240,9 @@ def test_comoments_are_the_exact_ones_but_for_rounding(closes, volumes) -> None:
 
 
 def test_the_live_bar_keeps_every_bit_before_rows_are_rounded() -> None:
-    """Rows are float32; what a program remembers of the bar before is not."""
+    """Rows are float32; what a program remembers of the last hundred bars is not."""
     listed = {name: feature.expression for name, feature in FEATURES.items()}
-    kept = {name: Feature(say.lag(x, 1), name) for name, x in (CASES | listed).items()}
+    kept = {name: Feature(say.lag(x, 100), name) for name, x in (CASES | listed).items()}
     candles = beside(walk(2400, seed=14, outages=[(700, 800)]), seed=14)
     at_once, by_bar = (FeatureProgram(kept, features=kept) for _ in range(2))
     at_once.run(candles)
