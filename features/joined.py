@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from features.bars import BENCHMARK, SENTIMENT
 from features.errors import MissingInput
@@ -78,7 +79,8 @@ def with_sentiment(
     Raises
     ------
     MissingInput
-        A moment without a zone, or out of order, or `max_age` is no length of time.
+        A moment without a zone, or out of order; a value that is no number; or `max_age` is no
+        length of time.
     """
     moments = published.index
     if not isinstance(moments, pd.DatetimeIndex) or moments.tz is None:
@@ -91,7 +93,7 @@ def with_sentiment(
     place = np.searchsorted(since, closes, side="right") - 1
     found = place >= 0
     result = np.full(len(closes), np.nan)
-    result[found] = known.to_numpy(np.float64)[place[found]]
+    result[found] = _numbers(known)[place[found]]
     if max_age is not None and len(since):
         age = closes - since[np.maximum(place, 0)]
         result[age > check_age(max_age).total_seconds() * 1000] = np.nan
@@ -115,6 +117,13 @@ def check_age(max_age: str | pd.Timedelta) -> pd.Timedelta:
     if not age > pd.Timedelta(0):
         raise MissingInput(f"a sentiment cannot count for {max_age!r}; say 24h, or more than 0")
     return age
+
+
+def _numbers(published: pd.Series) -> NDArray[np.float64]:
+    try:
+        return published.to_numpy(np.float64)
+    except (TypeError, ValueError) as error:
+        raise MissingInput(f"sentiment holds what is no number: {error}") from error
 
 
 def _check_lengths(own: Millis, other: Millis) -> None:

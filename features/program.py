@@ -73,7 +73,7 @@ class FeatureProgram:
         features: Mapping[str, Feature] = FEATURES,
     ) -> None:
         self.names = tuple(names)
-        if isinstance(names, str) or not self.names:
+        if isinstance(names, str) or not self.names or set(map(type, self.names)) != {str}:
             raise FeatureError(f"names must be a list of feature names, not {names!r}")
         twice = sorted({name for name in self.names if self.names.count(name) > 1})
         if twice:
@@ -121,9 +121,9 @@ class FeatureProgram:
             Leave NaN until each feature has settled, instead of until its look-back.
         dtype : type
             Models read float32. Raw prices keep their digits in float64.
-        out : float array [n, F], optional
-            Written and returned instead of a new array: a large one costs more to allocate than
-            to compute.
+        out : float32 or float64 array [n, F], optional
+            Written and returned instead of a new array, whatever `dtype` says: a large one costs
+            more to allocate than to compute. It may lie in memory in any order.
 
         Returns
         -------

@@ -88,3 +88,9 @@ def test_moments_need_a_zone_and_an_order() -> None:
     late = pd.Series([0.1, 0.2], index=CANDLES.index[[9, 3]])
     with pytest.raises(MissingInput, match="out of order"):
         with_sentiment(CANDLES, late, "1m")
+
+
+def test_a_sentiment_in_words_is_refused() -> None:
+    words = pd.Series(["greed", "fear"], CANDLES.index[[10, 20]])
+    with pytest.raises(MissingInput, match=r"no number: .*greed"):
+        with_sentiment(CANDLES, words, "1m")

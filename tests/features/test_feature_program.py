@@ -364,5 +364,7 @@ def test_unknown_names_are_refused_with_the_nearest() -> None:
         FeatureProgram(["rsi14"])
     with pytest.raises(FeatureError, match="list"):
         FeatureProgram("rsi_14")
+    with pytest.raises(FeatureError, match="list of feature names, not"):
+        FeatureProgram(["rsi_14", 14])
     with pytest.raises(FeatureError, match="list"):
         FeatureProgram([])
