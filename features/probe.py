@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 
 import numpy as np
 import pandas as pd
@@ -17,8 +17,12 @@ from features.units import Unit
 
 TOLERANCE = 1e-9
 """Differences below this share of a column's typical size count as rounding."""
-LENGTHS = (1_500, 9_000)
-"""Bars of the trials: the long one only for what has not settled in the short one."""
+LENGTHS = (1_500, 9_000, 22_000)
+"""Bars of the trials: a longer one only for what has not settled in half of the shorter one.
+
+Fifteen days are two whole weeks after one day, and all of one month: a sum since Monday settles,
+one since the first of the month does not.
+"""
 
 _CUTS = (0.351, 0.467, 0.573, 0.741, 0.823, 0.967)  # of all bars: where the future begins
 _EARLY = (7, 31, 97)  # bars: there the look-back is cut, where a back-fill would show
@@ -26,6 +30,7 @@ _STARTS = (0.12, 0.28, 0.44)  # of all bars: where another history begins, just 
 _EVENTS = 12  # bars with rare values: most that are looked at
 _ROOM = 0.1  # share of the bars after a start that must agree for it to count as forgotten
 _FEW = 300  # bars: more than any function may need before it answers at all
+_MONDAY = 5 * DAY  # bars: trials begin on a Wednesday
 _POWERS = (9, -9, 5)  # of two: prices and volumes in other units
 _PRICES = ["open", "high", "low", "close"]
 
@@ -57,11 +62,18 @@ def probe(
         The function fails, changes its candles, answers differently when asked again, or returns
         something that is not a column of numbers beside the candles.
     """
-    found: dict[str, Probe] = {}
+    found: dict[str, Probe] | RefusedFeature = {}
     for n in lengths:
-        found = _Trial(function, name, trial_candles(n)).verdicts()
-        if all(p.leak is not None or p.settle is not None for p in found.values()):
+        try:
+            found = _Trial(function, name, trial_candles(n)).verdicts()
+        except RefusedFeature as error:  # perhaps they were too few for it
+            found = error
+            continue
+        # What a start early in the week takes till Monday, one on Monday may take for a week.
+        if all(p.leak or (p.settle is not None and 2 * p.settle <= n) for p in found.values()):
             break
+    if isinstance(found, RefusedFeature):
+        raise found
     return found
 
 
@@ -98,10 +110,8 @@ class _Trial:
         n = len(self.candles)
         outages = [(begin + end) / 2 for begin, end in OUTAGES]
         cuts = [int(share * n) for share in (*_CUTS, *outages)]
-        for cut in [*cuts, DAY + 1] if n > DAY else cuts:
-            yield cut, self.run(self.candles.iloc[:cut])
-        for cut in _EARLY:
-            with suppress(RefusedFeature):  # too few for it is no look-ahead
+        for cut in [*cuts, *_EARLY, *([DAY + 1] if n > DAY else [])]:
+            with _few(2 * cut < n):
                 yield cut, self.run(self.candles.iloc[:cut])
         other = trial_candles(n, seed=99)
         for cut in cuts[1 : len(_CUTS) : 2]:
@@ -124,6 +134,7 @@ class _Trial:
         """Yield where a later history starts, and the values from there on."""
         n = len(self.candles)
         starts = [int(share * n) // 60 * 60 + 1 for share in _STARTS]
+        starts += [_MONDAY + 2] if n > _MONDAY + 10 * DAY else []
         # After the first bar that trades, a day's sums have longest to go until they begin anew.
         for start in [*starts, DAY + 2] if n > 3 * DAY else starts:
             yield start, self.run(self.candles.iloc[start:])
@@ -189,7 +200,7 @@ class _Trial:
     ) -> tuple[Change | None, bool]:
         exact = True
         for cut, table in futures:
-            if name not in table and cut <= max(_EARLY):
+            if name not in table and 2 * cut < len(self.candles):
                 continue  # too few bars for this column
             before, after = self.values[name][:cut], _column(table, name, cut)
             moved = np.flatnonzero(_differing(after, before, slack))
@@ -236,6 +247,11 @@ def _power(values: Floats, changed: Floats, power: int) -> int | None:
     expected = values * 2.0 ** (p * power)
     same = not _differing(changed, expected, TOLERANCE * _typical(expected)).any()
     return p if same else None
+
+
+def _few(bars: bool) -> AbstractContextManager[None]:
+    """Let a function refuse few bars: that is no look-ahead."""
+    return suppress(RefusedFeature) if bars else nullcontext()
 
 
 def _column(table: Table, name: str, n: int) -> Floats:

@@ -132,6 +132,26 @@ def test_a_day_is_the_longest_a_sum_since_midnight_remembers() -> None:
     assert hours.settle == 59
 
 
+def monday(candles: pd.DataFrame) -> pd.DatetimeIndex:
+    return candles.index.tz_localize(None).to_period("W").start_time
+
+
+def test_a_week_is_the_longest_a_sum_since_monday_remembers() -> None:
+    weeks = one(lambda c: c.groupby(monday(c))["volume"].cumsum()).check()
+    assert 7 * 1_440 - 65 < weeks.settle < 7 * 1_440  # of which an hour is lost
+    with pytest.raises(NeverSettles):
+        one(lambda c: c.groupby([c.index.year, c.index.month])["volume"].cumsum()).check()
+
+
+@pytest.mark.parametrize("bars", [1_000, 5_000, 10_000])
+def test_long_windows_get_a_trial_that_is_long_enough(bars) -> None:
+    def shy(candles: pd.DataFrame) -> pd.Series:
+        assert len(candles) >= bars, "too few"
+        return candles["close"].rolling(bars).mean()
+
+    assert one(shy).check().settle == bars - 1
+
+
 @pytest.mark.parametrize(
     "function",
     [
@@ -152,7 +172,7 @@ def test_holes_are_counted_and_many_are_refused() -> None:
     assert 0 < few.check().missing < 60
     with pytest.raises(RefusedFeature, match=r"of 1500 bars have no finite value"):
         one(lambda c: c["close"].where(c["close"].diff() > 0)).check()
-    with pytest.raises(RefusedFeature, match="1500 of 1500 bars"):
+    with pytest.raises(RefusedFeature, match="22000 of 22000 bars"):
         one(lambda c: c["close"] * np.nan).check()
 
 
@@ -177,12 +197,12 @@ def changing(c: pd.DataFrame) -> pd.Series:
     ("function", "words"),
     [
         (changing, "changes the candles"),
-        (lambda c: c["close"] + next(COUNT), "not the same when asked again, at 1500 of 1500"),
-        (lambda c: c["close"].iloc[10:], "1490 values for 1500 candles"),
+        (lambda c: c["close"] + next(COUNT), "not the same when asked again, at 22000 of 22000"),
+        (lambda c: c["close"].iloc[10:], "21990 values for 22000 candles"),
         (lambda c: c["close"].reset_index(drop=True), "another index"),
         (lambda c: c["close"].mean(), "returned float"),
         (lambda c: c["close"].astype(str) + "x", "no number"),
-        (lambda c: c["vwap"], "failed on 1500 candles: KeyError"),
+        (lambda c: c["vwap"], "failed on 22000 candles: KeyError"),
         (lambda c: None, "returned NoneType"),
     ],
 )  # fmt: skip

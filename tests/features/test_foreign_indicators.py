@@ -181,12 +181,22 @@ def test_units_come_from_the_probe() -> None:
         ("ta:rsi(fill_method='bfill')", LooksAhead, "takes values from later bars"),
         ("ta:vwap(fill_method='bfill')", LooksAhead, "take 'ffill'"),
         ("ta:psar.PSARl", RefusedFeature, r"no finite value.*such as ta:psar\(fillna=0\)"),
-        ("ta:rsi(length='x')", RefusedFeature, "failed on 1500 candles"),
+        ("ta:rsi(length='x')", RefusedFeature, "failed on 22000 candles"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_is_refused_with_its_reason(name, error, words) -> None:
     with pytest.raises(error, match=words):
         FeatureProgram([name])
+
+
+@pytest.mark.parametrize(
+    ("name", "bars"),
+    [("ta:sma(2000)", 2_000), ("ta:ema(600)", 600), ("ta:vwap(anchor='W')", 10_080)],
+)
+def test_long_windows_are_no_reason_to_refuse(name, bars) -> None:
+    program = FeatureProgram([name])
+    assert program.settle > bars
+    assert feature(name).expression.call.window >= bars
 
 
 def test_arguments_too_deep_to_read_are_refused() -> None:
