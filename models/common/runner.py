@@ -207,7 +207,8 @@ def _holes(matrix: NDArray[np.float32], names: Sequence[str], most: int = 8) -> 
     shown = ", ".join(f"{names[i]} ({counts[i]} of {len(matrix)} rows)" for i in bad[:most])
     return (
         f"NaN or infinity in {len(bad)} of {len(names)} columns: {shown}"
-        f"{', …' if len(bad) > most else ''}; give rows beyond every look-back"
+        f"{', …' if len(bad) > most else ''}; give rows beyond every "
+        "look-back, in which functions of your own have a value"
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 
 import numpy as np
@@ -21,7 +22,7 @@ from ml_pipeline.tasks import TASKS
 from orchestration.engine import in_service
 from orchestration.lifecycle.errors import SyncRefused
 from orchestration.lifecycle.sync import sound_bundle
-from orchestration.service.errors import StaleCandles
+from orchestration.service.errors import StaleCandles, TurnFailed
 from orchestration.service.refs import Dataset, Fetched, TurnRef
 from orchestration.service.resources import (
     candles_of,
@@ -32,6 +33,7 @@ from orchestration.service.resources import (
 )
 
 _STALE_DAYS = 1.0
+_SHOWN = 5
 
 
 def columns(turn: TurnRef) -> tuple[str, ...]:
@@ -124,7 +126,15 @@ def read_candles(
 
 
 def make_panel(turn: TurnRef, symbols: tuple[str, ...]) -> Dataset:
-    """Build and save the panel of the symbols that could be fetched."""
+    """Build and save the panel of the symbols that could be fetched.
+
+    A bar on which a feature has no value is in no panel: no model is asked about it.
+
+    Raises
+    ------
+    TurnFailed
+        No bar has all features.
+    """
     program, warm_ms = _program(turn)
     names = program.names
     besides, fetch = Besides(turn.settings.benchmark), partial(_stored, turn)
@@ -133,14 +143,24 @@ def make_panel(turn: TurnRef, symbols: tuple[str, ...]) -> Dataset:
         for symbol, frame in read_candles(turn, symbols, warm_ms).items()
     }
 
+    holes = np.zeros(len(names), dtype=np.int64)
+
     def features(frame: pd.DataFrame) -> NDArray[np.float32]:
         # Where history is short, rows before the features have settled are left out: live rows,
         # which always have their warm-up behind them, would be other numbers.
-        return np.asarray(program.run(frame, settled=True), dtype=np.float32)
+        rows = np.asarray(program.run(frame, settled=True), dtype=np.float32)
+        holes[:] += (~np.isfinite(rows[program.settle :])).sum(axis=0)
+        return rows
 
     whole = build_panel(candles, turn.settings.timeframe, names, features)
     first = start_ms(turn)
     panel = whole.rows(whole.ts >= first)
+    lacking = _lacking(dict(zip(names, holes.tolist(), strict=True)))
+    if not len(panel):
+        raise TurnFailed(
+            f"no bar of {', '.join(symbols)} since {utc(first).isoformat()} has all {len(names)} "
+            f"features{lacking}; give the turn more days, or mend these features"
+        )
     folder = panel.save(turn.folder / "panel")
     inside = sum(int((open_ms(frame) >= first).sum()) for frame in candles.values())
     dropped = inside - len(panel)
@@ -154,8 +174,15 @@ def make_panel(turn: TurnRef, symbols: tuple[str, ...]) -> Dataset:
         first=begin,
         last=end,
         sentence=f"{len(panel):,} rows of {len(panel.symbols)} symbols × {len(names)} features, "
-        f"{begin} to {end}; {dropped:,} rows without full features left out",
+        f"{begin} to {end}; {dropped:,} rows without full features left out{lacking}",
     )
+
+
+def _lacking(holes: Mapping[str, int]) -> str:
+    """Return what to say of columns without a value on settled bars, most holes first."""
+    most = sorted(filter(holes.get, holes), key=lambda name: -holes[name])[:_SHOWN]
+    told = ", ".join(f"{name} on {holes[name]:,}" for name in most)
+    return f", for want of a settled value: {told}" if told else ""
 
 
 def _stored(turn: TurnRef, symbol: str, first_ms: int, end_ms: int) -> pd.DataFrame:

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from features import own
 from features.program import FeatureProgram
 from market.candles import open_ms
 from market.source import open_source
@@ -16,6 +17,7 @@ from market.timeframes import DAY_MS, utc
 from ml_pipeline.panel import Panel
 from orchestration.service import data
 from orchestration.service.data import make_panel, split_of
+from orchestration.service.errors import TurnFailed
 from orchestration.service.refs import TurnRef
 from orchestration.service.resources import candles_of
 from orchestration.settings import Settings
@@ -86,3 +88,38 @@ def test_a_turn_reads_a_benchmark_beside_its_own_symbols(
     returns = np.log(other["close"]).diff()
     expected = returns.loc[pd.to_datetime(panel.ts, unit="ms", utc=True)].to_numpy()
     np.testing.assert_allclose(panel.X[:, 1], expected, atol=1e-7)
+
+
+def test_bars_without_a_value_are_left_out_and_the_column_is_named(
+    new_settings: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    minute = 17
+    own.add("holed", lambda k: k["close"].pct_change(9).where(k.index.minute != 17), "x", window=20)
+    names = ["return_1", "holed"]
+    monkeypatch.setattr(data, "columns", lambda _: tuple(names))
+    turn = TurnRef("t", AT, "ETH-USDT", new_settings(days=1, symbols="ETH-USDT"))
+    try:
+        data.fetch_candles(turn, "ETH-USDT")
+        made = data.make_panel(turn, ("ETH-USDT",))
+    finally:
+        own.remove("holed")
+    panel = Panel.load(made.folder)
+    assert (panel.ts // 60_000 % 60 != minute).all()
+    assert len(panel) == 24 * 60 - 24
+    assert "24 rows without full features left out, for want of a settled value: holed on" in (
+        made.sentence
+    )
+
+
+def test_a_turn_without_a_whole_row_says_which_columns_lack(
+    new_settings: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = new_settings(days=1, symbols="ETH-USDT")
+    turn = TurnRef("t", AT, "ETH-USDT", settings)
+    monkeypatch.setattr(data, "columns", lambda _: ("return_1",))
+    data.fetch_candles(turn, "ETH-USDT")
+    monkeypatch.setattr(
+        FeatureProgram, "run", lambda self, frame, **_: np.full((len(frame), 1), np.nan)
+    )
+    with pytest.raises(TurnFailed, match=r"no bar of ETH-USDT .* settled value: return_1 on 1,"):
+        data.make_panel(turn, ("ETH-USDT",))

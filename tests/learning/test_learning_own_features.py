@@ -72,6 +72,31 @@ def test_columns_in_a_unit_are_refused_by_name(tmp_path: Path) -> None:
         TrainingPipeline(tmp_path, source=SOURCE, end=END).train_model(MODEL, {"ETH-USDT": frame})
 
 
+def holed(candles: pd.DataFrame) -> pd.Series:
+    return candles["close"].pct_change(9).where(candles.index.minute != 17)
+
+
+def test_a_hole_in_a_feature_never_reaches_a_model_unsaid(tmp_path: Path) -> None:
+    own.add("my_holes", holed, "None on one bar of an hour", window=20)
+    manager = FeatureManager(SOURCE, home=tmp_path, end=END)
+    frame = manager.get_features("ETH-USDT", "1m", ["return_1", "my_holes"], 1500)
+    assert frame["my_holes"].isna().sum() == 25
+    trained = TrainingPipeline(tmp_path, source=SOURCE, end=END).train_model(
+        MODEL, {"ETH-USDT": frame}
+    )
+    assert np.isfinite(trained.panel.X).all()
+    assert trained.panel.dropped >= 25
+    TrainingPipeline(tmp_path, source=SOURCE, end=END).save_model(MODEL["name"], trained)
+    live = manager.get_features("ETH-USDT", "1m", load_model(MODEL["name"], home=tmp_path).features)
+    gap = live[live["my_holes"].isna()].iloc[:1]
+    words = r"NaN or infinity in 1 of \d+ columns: my_holes \(1 of 1 rows\).*functions of your own"
+    for model in (trained, load_model(MODEL["name"], home=tmp_path)):
+        assert 0 <= model.predict(live.iloc[-1:])["confidence"] <= 1
+        for rows in (gap, gap.iloc[0], dict(gap.iloc[0]), gap.to_numpy()):
+            with pytest.raises(FeatureError, match=words):
+                model.predict(rows)
+
+
 def test_sentiment_is_handed_on_or_asked_for(tmp_path: Path) -> None:
     published = pd.Series(np.cos(np.arange(len(DAYS))), index=DAYS)
     manager = FeatureManager(SOURCE, home=tmp_path, end=END, sentiment=published)
