@@ -44,6 +44,10 @@ def columns_of(function: Function, name: str, candles: pd.DataFrame) -> Table:
             f"{name} returned {len(frame)} values with another index than its candles; "
             "keep the index of the candles"
         )
+    told = [f"{key} {column.dtype}" for key, column in frame.items() if column.dtype.kind in "cmM"]
+    if told or not frame.columns.is_unique:
+        wrong = ", ".join(told) or f"columns of the same name: {', '.join(map(str, frame.columns))}"
+        raise RefusedFeature(f"{name} returned {wrong}; return real numbers, a name a column")
     try:
         return {str(key): column.to_numpy(np.float64) for key, column in frame.items()}
     except (TypeError, ValueError) as error:

@@ -240,7 +240,7 @@ class _Table:
         self._candles = candles
         self._timeframe = timeframe
         self._closes = open_ms(candles) + timeframe_ms(timeframe)
-        self._columns: dict[str, Floats] = {}
+        self._columns: dict[str, Floats] = {}  # by hash
         self._frames: dict[tuple[str, ...] | str, _Answer] = {}
 
     def closed_by(self, moment: int) -> int:
@@ -255,13 +255,13 @@ class _Table:
 
     def _compute(self, names: tuple[str, ...]) -> _Answer:
         asked = FeatureProgram(names, self._timeframe)
-        new = [name for name in names if name not in self._columns]
+        key = asked.hashes  # a feature of one's own may be defined anew
+        new = [name for name in names if key[name] not in self._columns]
         if new:
-            program = FeatureProgram(new, self._timeframe)
-            values = program.run(self._candles, dtype=np.float64)
-            self._columns |= {name: values[:, j] for j, name in enumerate(new)}
+            values = FeatureProgram(new, self._timeframe).run(self._candles, dtype=np.float64)
+            self._columns |= {key[name]: values[:, j] for j, name in enumerate(new)}
         if len(new) < len(names):
-            values = np.column_stack([self._columns[name] for name in names])
+            values = np.column_stack([self._columns[key[name]] for name in names])
         frame = pd.DataFrame(values, self._candles.index, list(names), copy=False)
         foreign = {n: asked.hashes[n] for n in names if not is_listed(n)}
         return frame, asked.settle, {"definitions": foreign} if foreign else {}

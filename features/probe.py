@@ -213,13 +213,14 @@ class _Trial:
     def _settle(
         self, name: str, pasts: list[tuple[int, Table]], slack: float
     ) -> tuple[int | None, Change | None]:
-        longest = 0
+        longest, n = 0, len(self.candles)
         for start, table in pasts:
             before = self.values[name][start:]
             after = _column(table, name, len(before))
             moved = np.flatnonzero(_differing(after, before, slack))
             last = int(moved[-1]) if len(moved) else -1
-            if last >= (1 - _ROOM) * len(before):
+            # Beyond half of a trial it is chance that some starts agree.
+            if last >= min((1 - _ROOM) * len(before), n / 2):
                 return None, Change(start + last, start, float(before[last]), float(after[last]))
             longest = max(longest, last + 1)
         return longest, None

@@ -16,7 +16,7 @@ from features.bars import Bar, bar_numbers, bar_table
 from features.catalogue import FEATURES
 from features.catalogue.feature import Feature, find
 from features.compiler import compile_plan
-from features.errors import BadBar, FeatureError, NotEnoughHistory
+from features.errors import BadBar, FeatureError, NotEnoughHistory, RefusedFeature
 from features.foreign.windows import Windows
 from features.machine import Machine
 from features.room import Dtype, Floats, room
@@ -131,8 +131,13 @@ class FeatureProgram:
             Row i knows candles up to i. The program has seen them all: `push` goes on from there.
         """
         bars, values = self._room(candles, dtype, out)
+        before = self.fork()
         self.reset()
-        self._take(bars, values)
+        try:
+            self._take(bars, values)
+        except RefusedFeature:  # a function fails on these candles
+            self.__dict__.update(before.__dict__)
+            raise
         if settled:
             for column, name in enumerate(self.names):
                 values[: self.settles[name], column] = np.nan

@@ -204,6 +204,9 @@ def changing(c: pd.DataFrame) -> pd.Series:
         (lambda c: c["close"].astype(str) + "x", "no number"),
         (lambda c: c["vwap"], "failed on 22000 candles: KeyError"),
         (lambda c: None, "returned NoneType"),
+        (lambda c: c["close"] * 1j, "returned mine complex128; return real numbers"),
+        (lambda c: c.index.to_series(), r"returned mine datetime64.*return real numbers"),
+        (lambda c: c[["close", "close"]], "columns of the same name: close, close"),
     ],
 )  # fmt: skip
 def test_misbehaviour_is_refused_with_numbers(function, words) -> None:

@@ -14,6 +14,7 @@ import pytest
 
 from features import hashes, own
 from features.catalogue import FEATURES
+from features.compute_once import FeatureCache
 from features.description import describe, listing
 from features.errors import (
     FeatureError,
@@ -144,6 +145,39 @@ def test_a_function_that_may_not_feed_a_model_is_refused(function, window, error
 def test_a_function_in_a_unit_is_told_by_the_probe() -> None:
     add("level", lambda k: k["close"].rolling(5).mean(), "x", window=5)
     assert FeatureProgram(["level"]).units["level"] == "price"
+
+
+def test_a_function_that_fails_leaves_the_program_as_it_was() -> None:
+    failing: list[int] = []
+
+    def mine(candles: pd.DataFrame) -> pd.Series:
+        if failing:
+            raise ValueError("boom")
+        return candles["close"].pct_change(3)
+
+    add("mine", mine, "x", window=5)
+    candles = walk(400, seed=3)
+    program = FeatureProgram(["mine", "rsi_14", "ema_9"])
+    expected = program.run(candles)
+    program.run(candles.iloc[:300])
+    before = program.to_bytes()
+    failing.append(1)
+    for take in (program.extend, program.run):
+        with pytest.raises(RefusedFeature, match="ValueError: boom"):
+            take(candles.iloc[300:])
+        assert program.to_bytes() == before
+    failing.clear()
+    assert np.array_equal(program.extend(candles.iloc[300:]), expected[300:])
+
+
+def test_a_cache_tells_no_old_values_by_a_new_definition() -> None:
+    add("mine", slow_change, "x", window=20)
+    cache = FeatureCache(walk(900, seed=3), "ETH-USDT", "1m")
+    old = cache.get_features("ETH-USDT", "1m", ["mine"], 5)
+    add("mine", pressure, "x", window=400, replace=True)
+    new = cache.get_features("ETH-USDT", "1m", ["return_1", "mine"], 5)
+    assert new.attrs["definitions"] != old.attrs["definitions"]
+    assert (new["mine"] != old["mine"]).all()
 
 
 def test_what_a_function_must_declare() -> None:
