@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from features import own_modules as own_modules  # lets names of one's own be found
 from features.catalogue import FEATURES
-from features.catalogue.feature import OWN, Feature, find
+from features.catalogue.feature import OWN, Feature
+from features.catalogue.lookup import find
 from features.definition import INPUT_NAMES, Definitions
 from features.errors import RefusedFeature, UnknownFeature
 from features.expression import Expr

@@ -14,7 +14,8 @@ import pandas as pd
 from features import own
 from features.besides import DEFAULT_BENCHMARK, Besides, Published
 from features.catalogue import FEATURES
-from features.catalogue.feature import OWN, find
+from features.catalogue.feature import OWN
+from features.catalogue.lookup import find
 from features.description import REFUSED
 from features.errors import FeatureError, NotEnoughHistory, RefusedFeature
 from features.foreign.indicators import expand

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from features.catalogue import FEATURES
-from features.catalogue.feature import OWN, find
+from features.catalogue.feature import OWN
+from features.catalogue.lookup import find
 from features.errors import FeatureError
 from features.foreign.words import PREFIX
 

@@ -16,7 +16,8 @@ from __future__ import annotations
 
 from features.answers import Function
 from features.catalogue import FEATURES
-from features.catalogue.feature import OWN, check_name
+from features.catalogue.feature import OWN
+from features.catalogue.lookup import check_name
 from features.errors import FeatureError
 from features.expression import Expr
 from features.foreign import functions

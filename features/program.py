@@ -14,7 +14,8 @@ from features import own_modules as own_modules  # lets names of one's own be fo
 from features import state
 from features.bars import Bar, bar_numbers, bar_table
 from features.catalogue import FEATURES
-from features.catalogue.feature import Feature, find
+from features.catalogue.feature import Feature
+from features.catalogue.lookup import find
 from features.compiler import compile_plan
 from features.errors import BadBar, FeatureError, NotEnoughHistory, RefusedFeature
 from features.foreign.windows import Windows

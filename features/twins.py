@@ -11,7 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from features.catalogue import FEATURES
-from features.catalogue.feature import Catalogue, Feature, find
+from features.catalogue.feature import Feature
+from features.catalogue.lookup import Catalogue, find
 
 
 @dataclass(frozen=True)

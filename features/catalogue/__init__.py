@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from features.catalogue.cross import cross
-from features.catalogue.feature import Catalogue, Feature
+from features.catalogue.feature import Feature
 from features.catalogue.levels import levels
+from features.catalogue.lookup import Catalogue
 from features.catalogue.micro import micro
 from features.catalogue.momentum import momentum
 from features.catalogue.pattern import pattern

@@ -7,7 +7,8 @@ from __future__ import annotations
 import pytest
 
 from features.catalogue import FEATURES, GROUPS
-from features.catalogue.feature import Catalogue, Group
+from features.catalogue.feature import Group
+from features.catalogue.lookup import Catalogue
 from features.errors import FeatureError, UnknownFeature
 from features.inputs import c, h
 from features.language import mean
