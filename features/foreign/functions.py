@@ -168,7 +168,10 @@ def on_load(loader: Callable[[], str]) -> None:
 
 def hint() -> str:
     """Return what the error of an unknown name says about features of one's own."""
-    told = [load()]
+    try:
+        told = [load()]
+    except FeatureError as error:  # a module that fails is a reason too, and no second error
+        told = [str(error)]
     if _DECLARED:
         shown = list(_DECLARED)[:_SHOWN]
         more = ", …" if len(_DECLARED) > _SHOWN else ""

@@ -331,7 +331,11 @@ def test_a_module_that_fails_is_told_each_time(tmp_path: Path, line: str) -> Non
         "    except FeatureError as error:\n"
         "        print(error)\n"
     )
-    told = python(code, tmp_path, "my_broken").stdout.splitlines()
+    code += "from features.hashes import changed, missing\nprint(missing({'my_old': 'x'}))\n"
+    code += "print(changed({'my_old': 'x'}))"
+    *told, absent, reason = python(code, tmp_path, "my_broken").stdout.splitlines()
+    assert absent == "['my_old']"
+    assert "my_old (unknown or refused in this process; TIDEWHEEL_FEATURES names my_b" in reason
     wanted = "TIDEWHEEL_FEATURES names my_broken, which cannot be imported"
     assert [wanted in line for line in told[-2:]] == [True, True]
 
