@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
+from types import ModuleType, SimpleNamespace
+
+from features.kernels import sources
 
 ROOT = Path(__file__).parents[2]
 PUSH = """
@@ -44,3 +49,22 @@ def test_where_nothing_can_be_kept_it_compiles_all_the_same(tmp_path) -> None:
     assert told.stdout == "2.0\n"
     assert "set NUMBA_CACHE_DIR to a folder that can be written" in told.stderr
     assert "once on this machine" not in told.stderr
+
+
+def test_a_change_of_any_kernel_makes_what_is_kept_stale(monkeypatch) -> None:
+    """Numba's cache looks at one file; a kernel that is not counted would run as it was."""
+    folder = ROOT / "features" / "kernels"
+    kernels = {
+        f"features.kernels.{f.stem}" for f in folder.glob("*.py") if "@njit" in f.read_text()
+    }
+    before, changed = sources.digest(), set()
+    for name in (*kernels, "features.compiled"):
+        text = SimpleNamespace(getsource=partial(_source, name))
+        monkeypatch.setattr(sources, "inspect", text)
+        changed.add(sources.digest())
+    assert before not in changed
+    assert len(changed) == len(kernels) + 1 > 5
+
+
+def _source(changed: str, module: ModuleType) -> str:
+    return inspect.getsource(module) + "# changed" * (module.__name__ == changed)
