@@ -18,7 +18,7 @@ from features.executor import PIECE, execute, give
 from features.inputs import c
 from features.kernels.arrays import WORK_ROWS
 from features.layout import copy_histories
-from features.live import execute_bar
+from features.live import CURSOR, execute_bar
 
 PATIENCE = 1.5
 """Seconds after which a compile is explained."""
@@ -45,7 +45,7 @@ def prepare() -> None:
         for dtype in (np.float32, np.float64):
             rows = np.empty((1, 1), dtype=dtype)
             give(wide, layout.first[plan.outputs], 0, plan.ready, rows)
-        cursor, row = np.zeros(2, dtype=np.int64), np.empty(1, dtype=np.float32)
+        cursor, row = np.zeros(CURSOR, dtype=np.int64), np.empty(1, dtype=np.float32)
         execute_bar(bar[0], *plan.live, memory, cursor, row)
 
 

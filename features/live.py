@@ -19,7 +19,7 @@ LIVE_BARS = 64
 """Bars that are written before histories are moved back to their start."""
 
 # Entries of the cursor.
-PLACE, SEEN = range(2)
+PLACE, SEEN, LATEST, CURSOR = range(4)
 # Columns of the instruction table: as in `features.executor`, but with places in memory instead
 # of slots, and beside each of them whether it moves on with every bar.
 (
@@ -70,6 +70,7 @@ def _build(sources: int) -> Callable[..., Any]:
             row[j] = value if seen >= outputs[j, READY] else np.nan
         cursor[PLACE] += 1
         cursor[SEEN] += 1
+        cursor[LATEST] = int(bar[0])  # here, so that no interrupt comes between bar and time
         return sources
 
     return execute_bar

@@ -12,7 +12,7 @@ from features.executor import PIECE, execute, give
 from features.first_use import prepare
 from features.kernels.arrays import WORK_ROWS
 from features.layout import copy_histories
-from features.live import PLACE, SEEN, execute_bar
+from features.live import CURSOR, LATEST, PLACE, SEEN, execute_bar
 
 Bars = NDArray[np.float64]
 """Float64 [m, 6 + I]: open time in epoch milliseconds, prices, volume, further inputs."""
@@ -37,10 +37,15 @@ class Machine:
         """How many bars it has taken since its start."""
         return int(self._cursor[SEEN])
 
+    @property
+    def latest(self) -> int:
+        """When the last of them opened, epoch milliseconds; 0 if there was none."""
+        return int(self._cursor[LATEST])
+
     def reset(self) -> None:
         """Forget every bar."""
         self._memory = self.plan.new_memory()
-        self._cursor = np.zeros(2, dtype=np.int64)
+        self._cursor = np.zeros(CURSOR, dtype=np.int64)
 
     def fork(self) -> Machine:
         """Return a copy that goes its own way from here."""
@@ -58,7 +63,7 @@ class Machine:
         return row
 
     def run(self, bars: Bars, out: NDArray[np.floating]) -> None:
-        """Take a history in pieces and write its rows; what is remembered changes at the end."""
+        """Take a history in pieces and write its rows; an interrupted one leaves no trace."""
         prepare()
         plan, seen = self.plan, self.seen
         if self._wide is None:
@@ -72,21 +77,24 @@ class Machine:
             rows = out[start : start + len(piece)]
             give(wide, first[plan.outputs], seen + start, plan.ready, rows)
             copy_histories(wide, first + len(piece), wide, first, depth)
-        copy_histories(wide, first, self._memory, plan.narrow.first, depth)
-        self._memory[: plan.states] = states
-        self._cursor[:] = 0, seen + len(bars)
+        memory = self._memory.copy()
+        copy_histories(wide, first, memory, plan.narrow.first, depth)
+        memory[: plan.states] = states
+        cursor = np.array([0, seen + len(bars), bars[-1, 0]]).astype(np.int64)
+        self._memory, self._cursor = memory, cursor
 
     def kept(self) -> NDArray[np.float64]:
         """Return what is remembered as one row of numbers, for `restore`."""
         past = np.repeat(int(self._cursor[PLACE]) * self.plan.moves, self.plan.depth)
         history = self._memory[self.plan.narrow.history() + past]
-        return np.concatenate([[self.seen], self._memory[: self.plan.states], history])
+        return np.concatenate([[self.latest, self.seen], self._memory[: self.plan.states], history])
 
     def restore(self, numbers: NDArray[np.float64]) -> None:
         """Take up what the `kept` of a machine of the same plan returned."""
-        self._cursor[:] = 0, int(numbers[0])
-        self._memory[: self.plan.states] = numbers[1 : 1 + self.plan.states]
-        self._memory[self.plan.narrow.history()] = numbers[1 + self.plan.states :]
+        # States of old say -inf where there was no bar.
+        self._cursor[:] = 0, int(numbers[1]), int(max(numbers[0], 0))
+        self._memory[: self.plan.states] = numbers[2 : 2 + self.plan.states]
+        self._memory[self.plan.narrow.history()] = numbers[2 + self.plan.states :]
 
     def _ends(self) -> NDArray[np.int64]:
         """Return where the history of each slot ends."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import math
 from collections.abc import Iterable, Mapping
 
 import numpy as np
@@ -91,7 +90,6 @@ class FeatureProgram:
         plan = compile_plan([nodes[name] for name in self.names])
         self.inputs = plan.inputs
         self._machine, self._windows = Machine(plan), Windows(plan.given, self.timeframe)
-        self._latest = -math.inf
 
     @property
     def seen(self) -> int:
@@ -102,7 +100,6 @@ class FeatureProgram:
         """Forget every bar."""
         self._machine.reset()
         self._windows.reset()
-        self._latest = -math.inf
 
     def run(
         self,
@@ -199,10 +196,11 @@ class FeatureProgram:
         """
         numbers = bar_numbers(bar, self.inputs)
         self._follow(numbers[0])
-        row = self._machine.step(self._windows.beside(np.array([numbers]))[0])
-        self._windows.keep()
-        self._latest = numbers[0]
-        return row
+        bars = self._windows.beside(np.array([numbers]))
+        try:
+            return self._machine.step(bars[0])
+        finally:  # an interrupt may come when the bar has just been taken
+            self._windows.keep(self._machine.latest)
 
     def fork(self) -> FeatureProgram:
         """Return a copy that goes its own way from here: for a forming bar, or a forecast."""
@@ -216,7 +214,7 @@ class FeatureProgram:
 
     def to_bytes(self) -> bytes:
         """Return what the program remembers, as data for `from_bytes`."""
-        kept = [np.array([self._latest]), self._machine.kept(), self._windows.kept()]
+        kept = [self._machine.kept(), self._windows.kept()]
         plan = self._machine.plan.digest
         return state.pack(self.names, self.timeframe, self.hashes, plan, np.concatenate(kept))
 
@@ -234,10 +232,9 @@ class FeatureProgram:
         kept = state.unpack(stored)
         program = cls(kept.names, kept.timeframe, features=features)
         machine, windows = program._machine, program._windows
-        end = 1 + len(machine.kept())
+        end = len(machine.kept())
         kept.check(program.hashes, machine.plan.digest, end + windows.restore(kept.numbers[end:]))
-        program._latest = float(kept.numbers[0])
-        machine.restore(kept.numbers[1:end])
+        machine.restore(kept.numbers[:end])
         return program
 
     def __repr__(self) -> str:
@@ -255,14 +252,16 @@ class FeatureProgram:
         return bars, room((len(bars), len(self.names)), dtype, out)
 
     def _follow(self, opened: float) -> None:
-        if opened <= self._latest:
+        if opened <= self._machine.latest:
             raise BadBar(
                 f"a bar that opens at {opened:.0f} ms does not follow the one at "
-                f"{self._latest:.0f} ms; push bars in order, or start with run"
+                f"{self._machine.latest} ms; push bars in order, or start with run"
             )
 
     def _take(self, bars: NDArray[np.float64], out: Floats) -> None:
         if len(bars):
-            self._machine.run(self._windows.beside(bars), out)
-            self._windows.keep()
-            self._latest = float(bars[-1, 0])
+            bars = self._windows.beside(bars)
+            try:
+                self._machine.run(bars, out)
+            finally:
+                self._windows.keep(self._machine.latest)

@@ -65,9 +65,10 @@ class Windows:
             return bars
         return np.concatenate([bars, self.take(bars[:, :BAR_NUMBERS])], axis=1)
 
-    def keep(self) -> None:
-        """Remember the bars that `beside` was given last: everything else has taken them too."""
-        self.bars = self._next
+    def keep(self, latest: int) -> None:
+        """Remember the bars that `beside` was given last, if they were taken: up to `latest`."""
+        if len(self._next) and self._next[-1, 0] == latest:
+            self.bars = self._next
 
     def take(self, new: Floats) -> Floats:
         """Return the columns of further bars, float64 [n, F]; also before their look-back.

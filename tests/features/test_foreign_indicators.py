@@ -15,12 +15,20 @@ import pandas as pd
 import pytest
 
 from features.answers import columns_of
-from features.errors import BadState, LooksAhead, NeverSettles, RefusedFeature, UnknownFeature
+from features.errors import (
+    BadBar,
+    BadState,
+    LooksAhead,
+    NeverSettles,
+    RefusedFeature,
+    UnknownFeature,
+)
 from features.foreign.column import Column, window_for
 from features.foreign.indicators import expand, feature
 from features.foreign.library import indicators, library, quiet
 from features.foreign.survey import survey
 from features.foreign.words import parse
+from features.live import execute_bar
 from features.machine import Machine
 from features.program import FeatureProgram
 from market.candles import as_candles, open_ms
@@ -327,3 +335,24 @@ def test_bars_whose_taking_was_interrupted_leave_no_trace(monkeypatch, way) -> N
             program.push(candles.iloc[700]) if way == "push" else program.extend(candles[700:])
     assert program.to_bytes() == before
     assert program.extend(candles.iloc[700:]).tobytes() == whole[700:].tobytes()
+
+
+@pytest.mark.parametrize("names", [["return_1", "rsi_14"], ["return_1", "ta:rsi(length=7)"]])
+def test_a_bar_that_was_taken_before_the_interrupt_is_not_taken_again(monkeypatch, names) -> None:
+    candles, program = walk(900, seed=12), FeatureProgram(names)
+    whole = FeatureProgram(names).run(candles)
+    program.run(candles.iloc[:700])
+
+    def interrupted(*given: object) -> None:
+        execute_bar(*given)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("features.machine.execute_bar", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            program.push(candles.iloc[700])
+    restored = FeatureProgram.from_bytes(program.to_bytes())
+    for each in (program, restored):
+        with pytest.raises(BadBar, match="does not follow"):
+            each.push(candles.iloc[700])
+        assert each.extend(candles.iloc[701:]).tobytes() == whole[701:].tobytes()
