@@ -9,12 +9,12 @@ import numpy as np
 import pandas as pd
 
 from features.bars import BENCHMARK, SENTIMENT
+from features.engine.room import Floats
 from features.errors import FeatureError, NotEnoughHistory
 from features.feature_manager import DEFAULT_BARS, expanded
 from features.hashes import is_listed
 from features.model_set import MODEL_SET
 from features.program import FeatureProgram
-from features.room import Floats
 from market.candles import COLUMNS, as_candles, check_candles, open_ms
 from market.resample import resample
 from market.symbols import parse_symbol

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from features import own_modules as own_modules  # lets names of one's own be found
 from features.catalogue import FEATURES
 from features.catalogue.feature import OWN, Feature
 from features.catalogue.lookup import find
 from features.definition import INPUT_NAMES, Definitions
 from features.errors import RefusedFeature, UnknownFeature
 from features.expression import Expr
+from features.foreign import modules as modules  # lets names of one's own be found
 from features.foreign.column import Column
 from features.foreign.indicators import GROUP as INDICATORS
 from features.inputs import BAR, EXTRAS

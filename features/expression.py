@@ -10,8 +10,8 @@ import hashlib
 from dataclasses import dataclass
 from functools import cached_property
 
+from features.engine.kernels import elementwise as e
 from features.errors import UnitError
-from features.kernels import elementwise as e
 from features.units import SCALE_FREE, Unit
 
 Number = int | float

@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import math
 
+from features.engine.kernels import elementwise as e
+from features.engine.kernels import memory as r
+from features.engine.kernels import windows as w
 from features.errors import ExpressionError
 from features.expression import (
     Expr,
@@ -19,9 +22,6 @@ from features.expression import (
     together,
 )
 from features.inputs import ts
-from features.kernels import elementwise as e
-from features.kernels import memory as r
-from features.kernels import windows as w
 from features.units import SCALE_FREE, Unit
 
 FORGOTTEN = 1e-9

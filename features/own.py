@@ -9,18 +9,18 @@
     add("ema_gap", ema(c, 9) / ema(c, 21) - 1, "Fast average relative to the slow one")
 
 From then on the name is known wherever a feature can be named. Other processes find it when the
-module that adds it is named in ``TIDEWHEEL_FEATURES`` (`features.own_modules`).
+module that adds it is named in ``TIDEWHEEL_FEATURES`` (`features.foreign.modules`).
 """
 
 from __future__ import annotations
 
-from features.answers import Function
 from features.catalogue import FEATURES
 from features.catalogue.feature import OWN
 from features.catalogue.lookup import check_name
 from features.errors import FeatureError
 from features.expression import Expr
 from features.foreign import functions
+from features.foreign.answers import Function
 
 
 def add(

@@ -9,17 +9,17 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from features import own_modules as own_modules  # lets names of one's own be found
-from features import state
 from features.bars import Bar, bar_numbers, bar_table
 from features.catalogue import FEATURES
 from features.catalogue.feature import Feature
 from features.catalogue.lookup import find
-from features.compiler import compile_plan
+from features.engine import state
+from features.engine.compiler import compile_plan
+from features.engine.machine import Machine
+from features.engine.room import Dtype, Floats, room
 from features.errors import BadBar, FeatureError, NotEnoughHistory, RefusedFeature
+from features.foreign import modules as modules  # lets names of one's own be found
 from features.foreign.windows import Windows
-from features.machine import Machine
-from features.room import Dtype, Floats, room
 from market.timeframes import bars_per_day, parse_timeframe
 
 

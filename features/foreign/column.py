@@ -7,9 +7,9 @@ import math
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from features.answers import Function
 from features.expression import Expr
-from features.findings import Probe
+from features.foreign.answers import Function
+from features.foreign.findings import Probe
 from features.units import Unit
 
 BLOCK = 256

@@ -10,12 +10,12 @@ from dataclasses import dataclass, replace
 from numbers import Integral
 from types import CellType
 
-from features.answers import Function
 from features.catalogue.feature import OWN, Feature
 from features.errors import FeatureError, RefusedFeature
-from features.findings import Probe
+from features.foreign.answers import Function
 from features.foreign.column import Call, column_of
-from features.probe import LENGTHS, probe
+from features.foreign.findings import Probe
+from features.foreign.probe import LENGTHS, probe
 
 _SHOWN = 8
 _LONGEST = 20_000  # bars: two weeks of 1m; each value is computed from that many

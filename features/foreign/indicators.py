@@ -10,11 +10,11 @@ from functools import lru_cache
 
 from features.catalogue.feature import Feature
 from features.errors import RefusedFeature, UnknownFeature
-from features.findings import Probe
 from features.foreign.column import Call, column_of, window_for
+from features.foreign.findings import Probe
 from features.foreign.library import bind, resolve, version
+from features.foreign.probe import probe
 from features.foreign.words import PREFIX, Words, parse
-from features.probe import probe
 
 GROUP = "pandas-ta"
 _NUMBERS = re.compile(r"(_-?\d+(\.\d+)?)+$")

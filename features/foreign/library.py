@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from features.answers import Function
 from features.errors import LooksAhead, RefusedFeature, UnknownFeature
+from features.foreign.answers import Function
 from features.foreign.words import Words
 
 _INPUTS = MappingProxyType(

@@ -13,9 +13,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from features.answers import Table, columns_of
 from features.errors import RefusedFeature
 from features.expression import Expr
+from features.foreign.answers import Table, columns_of
 from features.foreign.column import Call, Column
 from market.candles import candle_frame
 from market.timeframes import timeframe_ms

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
-from features.kernels import sources
+from features.engine.kernels import sources
 
 ROOT = Path(__file__).parents[2]
 PUSH = """
@@ -53,12 +53,12 @@ def test_where_nothing_can_be_kept_it_compiles_all_the_same(tmp_path) -> None:
 
 def test_a_change_of_any_kernel_makes_what_is_kept_stale(monkeypatch) -> None:
     """Numba's cache looks at one file; a kernel that is not counted would run as it was."""
-    folder = ROOT / "features" / "kernels"
+    folder = ROOT / "features" / "engine" / "kernels"
     kernels = {
-        f"features.kernels.{f.stem}" for f in folder.glob("*.py") if "@njit" in f.read_text()
+        f"features.engine.kernels.{f.stem}" for f in folder.glob("*.py") if "@njit" in f.read_text()
     }
     before, changed = sources.digest(), set()
-    for name in (*kernels, "features.compiled"):
+    for name in (*kernels, "features.engine.compiled"):
         text = SimpleNamespace(getsource=partial(_source, name))
         monkeypatch.setattr(sources, "inspect", text)
         changed.add(sources.digest())

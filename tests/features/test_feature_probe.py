@@ -9,10 +9,10 @@ import pandas as pd
 import pytest
 
 from features.errors import LooksAhead, NeverSettles, RefusedFeature
+from features.foreign.probe import probe
+from features.foreign.trial import trial_candles
 from features.inputs import c as close_expression
 from features.language import ema
-from features.probe import probe
-from features.trial import trial_candles
 from market.candles import check_candles
 
 # Built by name: a test of the house reads every module for these calls.

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from features.catalogue import FEATURES
-from features.compiler import compile_plan
+from features.engine.compiler import compile_plan
 from features.errors import (
     BadBar,
     BadState,

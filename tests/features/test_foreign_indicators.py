@@ -14,7 +14,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from features.answers import columns_of
+from features.engine.live import execute_bar
+from features.engine.machine import Machine
 from features.errors import (
     BadBar,
     BadState,
@@ -23,13 +24,12 @@ from features.errors import (
     RefusedFeature,
     UnknownFeature,
 )
+from features.foreign.answers import columns_of
 from features.foreign.column import Column, window_for
 from features.foreign.indicators import expand, feature
 from features.foreign.library import indicators, library, quiet
 from features.foreign.survey import survey
 from features.foreign.words import parse
-from features.live import execute_bar
-from features.machine import Machine
 from features.program import FeatureProgram
 from market.candles import as_candles, open_ms
 from tests.features.walks import walk
@@ -236,7 +236,7 @@ def test_the_library_is_quiet_in_one_thread_and_loud_afterwards(caplog) -> None:
 
 def test_a_leak_would_be_seen_if_look_ahead_were_on() -> None:
     """What switching it off is for: ichimoku's lagging span is the close of 26 bars later."""
-    from features.probe import probe
+    from features.foreign.probe import probe
 
     def with_span(c: pd.DataFrame) -> pd.Series:
         plain = c.tz_localize(None)
@@ -348,7 +348,7 @@ def test_a_bar_that_was_taken_before_the_interrupt_is_not_taken_again(monkeypatc
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("features.machine.execute_bar", interrupted)
+        patch.setattr("features.engine.machine.execute_bar", interrupted)
         with pytest.raises(KeyboardInterrupt):
             program.push(candles.iloc[700])
     restored = FeatureProgram.from_bytes(program.to_bytes())

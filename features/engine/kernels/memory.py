@@ -10,7 +10,7 @@ import math
 
 from numba import njit
 
-from features.kernels.arrays import Column
+from features.engine.kernels.arrays import Column
 
 (
     AVERAGE, ADAPTIVE, STREAK, SESSION_TOTAL, SESSION_HIGHEST, SESSION_LOWEST, PREVIOUS_SESSION,

@@ -12,13 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from features.compiled import is_kept
-from features.compiler import compile_plan
-from features.executor import PIECE, execute, give
+from features.engine.compiled import is_kept
+from features.engine.compiler import compile_plan
+from features.engine.executor import PIECE, execute, give
+from features.engine.kernels.arrays import WORK_ROWS
+from features.engine.layout import copy_histories
+from features.engine.live import CURSOR, execute_bar
 from features.inputs import c
-from features.kernels.arrays import WORK_ROWS
-from features.layout import copy_histories
-from features.live import CURSOR, execute_bar
 
 PATIENCE = 1.5
 """Seconds after which a compile is explained."""

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from features.compiled import compiled
-from features.kernels import elementwise, memory, windows
-from features.kernels.memory import FIRST as FIRST_MEMORY
-from features.kernels.memory import STATES
-from features.kernels.sources import digest
-from features.kernels.windows import FIRST as FIRST_WINDOW
+from features.engine.compiled import compiled
+from features.engine.kernels import elementwise, memory, windows
+from features.engine.kernels.memory import FIRST as FIRST_MEMORY
+from features.engine.kernels.memory import STATES
+from features.engine.kernels.sources import digest
+from features.engine.kernels.windows import FIRST as FIRST_WINDOW
 
 PIECE = 384
 """Most bars the executor takes at once: enough that the work on a column outweighs reaching it,
@@ -68,7 +68,7 @@ Parameters
 bars : float64 [m, I], m <= PIECE
     Open time, open, high, low, close, volume, and the program's further inputs.
 table, alphas : arrays
-    The program, see `features.compiler.Plan`.
+    The program, see `features.engine.compiler.Plan`.
 first : int64 [S]
     Where each slot's new values go in `wide`; its history lies before.
 seen : int

@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numba import njit
 
-from features.kernels.arrays import Column
+from features.engine.kernels.arrays import Column
 
 
 @njit(error_model="numpy")

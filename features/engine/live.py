@@ -8,20 +8,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from features.compiled import compiled
-from features.kernels import live, memory
-from features.kernels.memory import FIRST as FIRST_MEMORY
-from features.kernels.memory import STATES
-from features.kernels.sources import digest
-from features.kernels.windows import FIRST as FIRST_WINDOW
+from features.engine.compiled import compiled
+from features.engine.kernels import live, memory
+from features.engine.kernels.memory import FIRST as FIRST_MEMORY
+from features.engine.kernels.memory import STATES
+from features.engine.kernels.sources import digest
+from features.engine.kernels.windows import FIRST as FIRST_WINDOW
 
 LIVE_BARS = 64
 """Bars that are written before histories are moved back to their start."""
 
 # Entries of the cursor.
 PLACE, SEEN, LATEST, CURSOR = range(4)
-# Columns of the instruction table: as in `features.executor`, but with places in memory instead
-# of slots, and beside each of them whether it moves on with every bar.
+# Columns of the instruction table: as in `features.engine.executor`, but with places in memory
+# instead of slots, and beside each of them whether it moves on with every bar.
 (
     CODE, BARS, OUT, OUT_MOVES, X, X_MOVES, Y, Y_MOVES, Z, Z_MOVES, SEED, FORGET, START, STATE,
     FIELDS,
@@ -84,7 +84,7 @@ Parameters
 bar : float64 [I]
     Open time, open, high, low, close, volume, and the program's further inputs.
 inputs, table, alphas, histories, outputs : arrays
-    The program, see `features.compiler.Plan`.
+    The program, see `features.engine.compiler.Plan`.
 mem, cursor : arrays
     What the program remembers; changed in place.
 row : float32 [F]

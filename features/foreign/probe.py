@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from features.answers import Function, Table, columns_of
 from features.errors import RefusedFeature
-from features.findings import Change, Probe
-from features.trial import DAY, OUTAGES, trial_candles
+from features.foreign.answers import Function, Table, columns_of
+from features.foreign.findings import Change, Probe
+from features.foreign.trial import DAY, OUTAGES, trial_candles
 from features.units import Unit
 
 TOLERANCE = 1e-9

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from features.compiled import compiled
+from features.engine.compiled import compiled
 
 _Floats = NDArray[np.float64]
 _Integers = NDArray[np.int64]

@@ -7,12 +7,12 @@ import copy
 import numpy as np
 from numpy.typing import NDArray
 
-from features.compiler import Plan
-from features.executor import PIECE, execute, give
-from features.first_use import prepare
-from features.kernels.arrays import WORK_ROWS
-from features.layout import copy_histories
-from features.live import CURSOR, LATEST, PLACE, SEEN, execute_bar
+from features.engine.compiler import Plan
+from features.engine.executor import PIECE, execute, give
+from features.engine.first_use import prepare
+from features.engine.kernels.arrays import WORK_ROWS
+from features.engine.layout import copy_histories
+from features.engine.live import CURSOR, LATEST, PLACE, SEEN, execute_bar
 
 Bars = NDArray[np.float64]
 """Float64 [m, 6 + I]: open time in epoch milliseconds, prices, volume, further inputs."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import inspect
 
-from features import compiled
-from features.kernels import elementwise, live, memory, paths, shapes, windows
+from features.engine import compiled
+from features.engine.kernels import elementwise, live, memory, paths, shapes, windows
 
 
 def digest() -> int:

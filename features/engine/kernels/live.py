@@ -12,10 +12,10 @@ import math
 import numpy as np
 from numba import njit
 
-from features.kernels import elementwise as e
-from features.kernels import paths, shapes
-from features.kernels import windows as w
-from features.kernels.arrays import Column
+from features.engine.kernels import elementwise as e
+from features.engine.kernels import paths, shapes
+from features.engine.kernels import windows as w
+from features.engine.kernels.arrays import Column
 
 
 @njit(error_model="numpy")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from numba import njit
 
-from features.kernels.arrays import Column, Scratch
+from features.engine.kernels.arrays import Column, Scratch
 
 _STEP, _LIMIT = 0.02, 0.2  # Wilder's acceleration and its maximum
 

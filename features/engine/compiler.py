@@ -10,13 +10,13 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from features import executor as x
-from features import live
+from features.engine import executor as x
+from features.engine import live
+from features.engine.kernels.memory import FIRST as FIRST_MEMORY
+from features.engine.kernels.memory import STATES
+from features.engine.layout import Layout
 from features.expression import Expr
 from features.inputs import BAR, EXTRAS
-from features.kernels.memory import FIRST as FIRST_MEMORY
-from features.kernels.memory import STATES
-from features.layout import Layout
 
 _Integers = NDArray[np.int64]
 
@@ -81,7 +81,7 @@ class Plan:
 
     @cached_property
     def live(self) -> tuple[_Integers, _Integers, NDArray[np.float64], _Integers, _Integers]:
-        """The program as `features.live.execute_bar` takes it."""
+        """The program as `features.engine.live.execute_bar` takes it."""
         first, moves = self.narrow.first, self.moves
         table = np.empty((len(self.table), live.FIELDS), dtype=np.int64)
         pairs = {x.OUT: live.OUT, x.X: live.X, x.Y: live.Y, x.Z: live.Z}

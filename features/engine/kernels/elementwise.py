@@ -12,7 +12,7 @@ import math
 import numpy as np
 from numba import njit
 
-from features.kernels.arrays import Column
+from features.engine.kernels.arrays import Column
 
 (
     ADD, SUBTRACT, MULTIPLY, DIVIDE, RATIO, LARGER, SMALLER, GREATER, GREATER_EQUAL, EQUAL, BOTH,

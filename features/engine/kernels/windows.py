@@ -14,8 +14,8 @@ import math
 
 from numba import njit
 
-from features.kernels import paths, shapes
-from features.kernels.arrays import Column, Scratch
+from features.engine.kernels import paths, shapes
+from features.engine.kernels.arrays import Column, Scratch
 
 (
     LAG, TOTAL, MEAN, VARIANCE, COVARIANCE, CORRELATION, HIGHEST, LOWEST, SINCE_HIGHEST,
