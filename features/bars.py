@@ -64,17 +64,28 @@ def bar_numbers(bar: Bar, inputs: Sequence[str] = ()) -> list[float]:
     """
     numbers = _fields(bar, inputs)
     when, o, h, low, c, volume = numbers[:_BAR]
-    if not all(map(math.isfinite, numbers[:_BAR])) or not _FIRST_MS <= when < _LAST_MS:
-        raise BadBar(f"bar {numbers} needs an open time in epoch milliseconds and finite numbers")
-    if not (0.0 < low <= o <= h and low <= c <= h and volume >= 0.0):
-        raise BadBar(
-            f"bar {numbers} cannot be: 0 < low <= open, close <= high and volume >= 0 must hold; "
-            "drop it as market.candles.repair does"
-        )
+    # Comparisons with what is no number are false, so one line lets through what can be.
+    if not (
+        _FIRST_MS <= when < _LAST_MS
+        and 0.0 < low <= o <= h < math.inf
+        and low <= c <= h
+        and 0.0 <= volume < math.inf
+    ):
+        raise _refused(numbers)
     for name, value in zip(inputs, numbers[_BAR:], strict=True):
         if not _allowed(name, value):
             raise MissingInput(_REFUSED.format(name=name, value=value, where=f"at {when:.0f} ms"))
     return numbers
+
+
+def _refused(numbers: list[float]) -> BadBar:
+    finite = all(map(math.isfinite, numbers[:_BAR]))
+    if not finite or not _FIRST_MS <= numbers[0] < _LAST_MS:
+        return BadBar(f"bar {numbers} needs an open time in epoch milliseconds and finite numbers")
+    return BadBar(
+        f"bar {numbers} cannot be: 0 < low <= open, close <= high and volume >= 0 must hold; "
+        "drop it as market.candles.repair does"
+    )
 
 
 def _allowed(name: str, value: Any) -> Any:
@@ -91,7 +102,8 @@ def _lacking(name: str) -> MissingInput:
 
 
 def _fields(bar: Bar, inputs: Sequence[str]) -> list[float]:
-    if not isinstance(bar, Mapping | pd.Series):
+    # Plain sequences first: to ask what a mapping is takes longer than to read the numbers.
+    if isinstance(bar, tuple | list) or not isinstance(bar, Mapping | pd.Series):
         fields = list(bar)
         if len(fields) != _BAR + len(inputs):
             wanted = ", ".join(("timestamp", *COLUMNS, *inputs))
@@ -110,7 +122,8 @@ def _fields(bar: Bar, inputs: Sequence[str]) -> list[float]:
 
 def _numbers(when: Any, values: Sequence[Any]) -> list[float]:
     """Return a time and values as floats."""
-    opened = float(when) if isinstance(when, float | np.floating) else float(instant_ms(when))
+    plain = isinstance(when, int | float | np.floating)
+    opened = float(when if plain else instant_ms(when))
     try:
         return [opened, *map(float, values)]
     except (TypeError, ValueError) as error:

@@ -196,9 +196,12 @@ class FeatureProgram:
         """
         numbers = bar_numbers(bar, self.inputs)
         self._follow(numbers[0])
-        bars = self._windows.beside(np.array([numbers]))
+        bar = np.array(numbers)
+        if not self._windows.columns:
+            return self._machine.step(bar)
+        bar = self._windows.beside(bar[None])[0]
         try:
-            return self._machine.step(bars[0])
+            return self._machine.step(bar)
         finally:  # an interrupt may come when the bar has just been taken
             self._windows.keep(self._machine.latest)
 
