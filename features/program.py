@@ -196,12 +196,12 @@ class FeatureProgram:
         """
         numbers = bar_numbers(bar, self.inputs)
         self._follow(numbers[0])
-        bar = np.array(numbers)
+        whole = np.array(numbers)
         if not self._windows.columns:
-            return self._machine.step(bar)
-        bar = self._windows.beside(bar[None])[0]
+            return self._machine.step(whole)
+        whole = self._windows.beside(whole[None])[0]
         try:
-            return self._machine.step(bar)
+            return self._machine.step(whole)
         finally:  # an interrupt may come when the bar has just been taken
             self._windows.keep(self._machine.latest)
 
