@@ -102,7 +102,7 @@ def lessons_of(panel: Any) -> list[tuple[str, Callable[[], Any], int]]:
             horizon,
             timeframe_ms("1m"),
         )
-        learn = task.load_estimator()
+        learn = recipe.load_estimator()
         fits.append((kind, lambda f=learn, x=lesson, r=recipe: f(x, r.hyperparams, 0), len(lesson)))
     return fits
 

@@ -6,7 +6,7 @@ the learner against the baseline and calibrate the answers; the holdout is not r
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +51,8 @@ class Fitted:
         Share of each learnt column, summing to one; empty for baselines.
     facts
         Figures of the fit, JSON-able: rows, weights and their significance, which baseline.
+    spec
+        `Recipe.spec` of the recipe as it was really fitted; empty for baselines.
     """
 
     kind: str
@@ -62,6 +64,7 @@ class Fitted:
     parity: float
     importance: dict[str, float]
     facts: dict[str, Any]
+    spec: dict[str, Any] = field(default_factory=dict)
 
 
 def slice_rows(task: Task, panel: Panel, head: dict[str, Any]) -> Rows:
@@ -76,7 +79,7 @@ def compose(
 ) -> tuple[Composed, Rows, Rows, dict[str, Any]]:
     """Return the fitted objects, training and calibration rows, and what made targets of labels."""
     task = TASKS[recipe.kind]
-    estimator = task.load_estimator()
+    estimator = recipe.load_estimator()
     _on_one_thread()
     train, calibration, head = _slices(task, panel, split)
     learnt = recipe.features
@@ -122,7 +125,7 @@ def fit(recipe: Recipe, panel: Panel, split: TurnSplit, seed: int) -> Fitted:
         If the exported graph does not equal the fitted model.
     """
     model, train, calibration, head = compose(recipe, panel, split, seed)
-    return _fitted(model, recipe.name, train, calibration, head)
+    return _fitted(model, recipe.name, train, calibration, head, recipe.spec())
 
 
 def fit_baseline(kind: str, panel: Panel, split: TurnSplit) -> Fitted:
@@ -131,7 +134,7 @@ def fit_baseline(kind: str, panel: Panel, split: TurnSplit) -> Fitted:
     _on_one_thread()
     train, calibration, head = _slices(task, panel, split)
     model = Composed(task, task.columns(panel.timeframe), task.baseline(train, calibration))
-    return _fitted(model, BASELINE, train, calibration, head)
+    return _fitted(model, BASELINE, train, calibration, head, {})
 
 
 def fit_saved(recipe: Recipe, folder: str | Path, split: TurnSplit, seed: int) -> Fitted:
@@ -168,7 +171,12 @@ def _slices(task: Task, panel: Panel, split: TurnSplit) -> tuple[Rows, Rows, dic
 
 
 def _fitted(
-    model: Composed, recipe: str, train: Rows, calibration: Rows, head: dict[str, Any]
+    model: Composed,
+    recipe: str,
+    train: Rows,
+    calibration: Rows,
+    head: dict[str, Any],
+    spec: dict[str, Any],
 ) -> Fitted:
     onnx_bytes = model.to_onnx()
     step = max(len(calibration) // _PARITY_ROWS, 1)
@@ -190,6 +198,7 @@ def _fitted(
         parity=verified_parity(model, onnx_bytes, probe),
         importance=_importance(model),
         facts=facts,
+        spec=spec,
     )
 
 

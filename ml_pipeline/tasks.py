@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from importlib import import_module
-from threading import Lock
 from types import MappingProxyType
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,14 +13,9 @@ from numpy.typing import NDArray
 from ml_pipeline import baselines
 from ml_pipeline.baselines import FitBaseline
 from ml_pipeline.calibration import Curve
-from ml_pipeline.lesson import Estimator
 from ml_pipeline.losses import VARIANCE_FLOOR
 from ml_pipeline.panel import Panel
 from ml_pipeline.targets import horizon_bars
-
-# Fits start in several threads. Libraries that import each other in circles (scikit-learn, joblib,
-# LightGBM) can see half of one another when two threads import them at the same moment.
-_IMPORTING = Lock()
 
 Floats = NDArray[np.float64]
 Loss = Literal["log_loss", "brier", "squared", "qlike"]
@@ -49,8 +42,8 @@ class Task:
     columns
         Columns the baseline needs in a timeframe.
     estimator
-        ``module:function`` of the learner; imported only when something is fitted, so that
-        judging does not load five libraries.
+        ``module:function`` of the learner of recipes that name none; imported only when something
+        is fitted, so that judging does not load five libraries.
     curve
         In what sense the margin is one: log-odds, a return, or a log variance.
     prior_weight
@@ -80,12 +73,6 @@ class Task:
     def horizon_bars(self, timeframe: str) -> int:
         """Return the bars after which every label is known."""
         return horizon_bars(self.kind, timeframe)
-
-    def load_estimator(self) -> Estimator:
-        """Import and return the learner's fit function."""
-        module, name = self.estimator.split(":")
-        with _IMPORTING:
-            return cast(Estimator, getattr(import_module(module), name))
 
     def head_of(self, train: Panel) -> dict[str, Any]:
         """Return what turns labels into targets, learnt on training rows only."""

@@ -13,7 +13,6 @@ from ml_pipeline.fit import Fitted, fit, fit_baseline, fit_saved
 from ml_pipeline.isolated import run_isolated
 from ml_pipeline.panel import Panel
 from ml_pipeline.recipes import BASELINE, RECIPES, Recipe
-from ml_pipeline.tasks import TASKS
 from models.common.files import locked, write_folder
 from models.common.slot import version_name
 from orchestration.service.data import split_of
@@ -30,8 +29,9 @@ def preload(kinds: Iterable[str]) -> None:
     through the next can see a half-made module.
     """
     for kind in kinds:
-        if any(recipe.library not in ISOLATED for recipe in RECIPES[kind]):
-            TASKS[kind].load_estimator()
+        for recipe in RECIPES[kind]:
+            if recipe.library not in ISOLATED:
+                recipe.load_estimator()
 
 
 def recipe_of(kind: str, name: str) -> Recipe | None:
@@ -84,6 +84,7 @@ def save_fitted(folder: Path, fitted: Fitted) -> None:
         "parity": fitted.parity,
         "importance": fitted.importance,
         "facts": fitted.facts,
+        "spec": fitted.spec,
         "sha256": hashlib.sha256(fitted.onnx).hexdigest(),
     }
     with locked(folder.parent):

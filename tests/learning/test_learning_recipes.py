@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,14 +12,12 @@ import pytest
 from features.model_set import MODEL_SET
 from ml_pipeline.bundling import schema_of
 from ml_pipeline.errors import FitError, RecipeError
+from ml_pipeline.feature_sets import LEVELS, REGIMES, RELATIVE, TIME_OF_DAY
 from ml_pipeline.fit import fit, fit_baseline
 from ml_pipeline.recipes import (
-    _LEVELS,
-    _REGIMES,
     RECIPES,
-    RELATIVE,
     SEED_TYPES,
-    TIME_OF_DAY,
+    Recipe,
     kind_of,
     panel_columns,
 )
@@ -54,6 +54,38 @@ def test_hyperparameters_change_the_hash_and_unknown_ones_are_refused() -> None:
         recipe.with_hyperparams({"depth": 6})
 
 
+@pytest.mark.parametrize(
+    "recipe", [r for kind in KINDS for r in RECIPES[kind]], ids=lambda r: f"{r.kind}-{r.name}"
+)
+def test_a_recipe_written_as_json_comes_back_as_it_was(recipe: Recipe) -> None:
+    again = Recipe.from_spec(json.loads(json.dumps(recipe.spec())))
+    assert again == recipe
+    assert again.hash() == recipe.hash()
+
+
+def test_a_spec_of_another_version_is_refused_by_what_is_missing() -> None:
+    spec = RECIPES["price"][0].spec()
+    del spec["keep"]
+    with pytest.raises(RecipeError, match="keep missing or unknown"):
+        Recipe.from_spec(spec)
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"name": "xgboost_30d"}, "called 'xgboost_30d'.*hyphens"),
+        ({"keep": 0}, "keep 1 at least"),
+        ({"space": {"depth": (1, 5, "int")}}, "no hyper-parameter depth to search.*max_depth"),
+        ({"space": {"max_depth": (5, 1, "int")}}, "space .* of max_depth is none"),
+        ({"space": {"learning_rate": (0.0, 1.0, "log")}}, "space .* of learning_rate is none"),
+        ({"space": {"max_depth": ("choice",)}}, "space .* of max_depth is none"),
+    ],
+)
+def test_a_misshapen_recipe_is_refused(change: dict[str, Any], told: str) -> None:
+    with pytest.raises(RecipeError, match=told):
+        replace(RECIPES["direction"][0], **change)
+
+
 def test_columns_in_price_or_volume_units_are_refused_by_name_with_their_twins() -> None:
     columns = ("rsi_14", "sma_37", "volume_sma_20")
     told = r"2 are: sma_37 \[price\], take close_to_sma_37; volume_sma_20 \[volume\], take volume_r"
@@ -67,8 +99,8 @@ def test_columns_in_price_or_volume_units_are_refused_by_name_with_their_twins()
 
 def test_what_the_recipes_leave_out_or_add_is_in_the_model_set() -> None:
     """A name that a new model set no longer has would be left out of nothing, unnoticed."""
-    assert {*_LEVELS, *_REGIMES, *TIME_OF_DAY} <= set(MODEL_SET)
-    assert not set(RELATIVE) & set(_LEVELS)
+    assert {*LEVELS, *REGIMES, *TIME_OF_DAY} <= set(MODEL_SET)
+    assert not set(RELATIVE) & set(LEVELS)
 
 
 def test_a_schema_knows_what_its_columns_are_twins_of() -> None:
