@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ml_pipeline.baselines import Baseline
 from ml_pipeline.calibration import Blend, sigmoid
 from ml_pipeline.errors import ParityError
-from ml_pipeline.lesson import Margin
+from ml_pipeline.lesson import Margin, Scaled
 from ml_pipeline.onnx_graph import INPUT, Graph
 from ml_pipeline.panel import Panel
 from ml_pipeline.rows import Rows
@@ -46,6 +46,8 @@ class Composed:
         The fitted learner and how far it is believed; both None for the baseline itself.
     learnt
         Columns the learner was fitted on.
+    scale_blend
+        How far a learnt scale is believed; None where none was learnt.
     """
 
     task: Task
@@ -54,6 +56,7 @@ class Composed:
     learner: Margin | None = None
     blend: Blend | None = None
     learnt: tuple[str, ...] = ()
+    scale_blend: Blend | None = None
 
     def learner_margin(self, rows: Rows) -> Floats:
         """Return the learner's own margin [n, K], in the baseline's unit; noughts if none."""
@@ -66,31 +69,64 @@ class Composed:
         base = self.baseline.margin(rows)
         return base if self.blend is None else self.blend(base, self.learner_margin(rows))
 
+    def sigma(self, rows: Rows) -> Floats:
+        """Return σ of the return over the horizon, [n, 1]: the baseline's, times what was learnt.
+
+        Ones for kinds without returns.
+        """
+        if self._log_scale is None or self.baseline.log_variance is None:
+            return self.baseline.sigma(rows)
+        blend, log_scale = self._log_scale
+        base = self.baseline.log_variance(rows)
+        return np.exp(blend(base, base + 2 * log_scale(rows.matrix(self.learnt))) / 2)
+
+    @property
+    def _log_scale(self) -> tuple[Blend, Margin] | None:
+        """The learnt scale and its blend, where it has any weight."""
+        if self.scale_blend is None or not isinstance(self.learner, Scaled):
+            return None
+        believed = bool(self.scale_blend.weight.any())
+        return (self.scale_blend, self.learner.log_scale) if believed else None
+
     def raw(self, rows: Rows) -> Floats:
         """Return the model's output [n, K'] by the fitted objects: what the graph must equal."""
         margin = self.margin(rows)
         if self.task.curve == "logit":
             return sigmoid(margin)
         if self.baseline.log_variance is not None:
-            return np.column_stack([margin, self.baseline.sigma(rows)])
+            return np.column_stack([margin, self.sigma(rows)])
         return margin
 
     def to_onnx(self) -> bytes:
         """Return the graph's bytes; equal models give equal bytes."""
         graph = Graph(self.columns)
         margin = self.baseline.margin.nodes(graph)
-        sigma = None
+        sigma, width = None, None
         if self.baseline.log_variance is not None:
-            half = graph.add("Mul", self.baseline.log_variance.nodes(graph), graph.constant(0.5))
-            sigma = graph.add("Exp", half)
+            log_variance = self.baseline.log_variance.nodes(graph)
+            sigma = _deviation(graph, log_variance)
+            width = self._scaled_nodes(graph, log_variance) or sigma
         if self.learner is not None and self.blend is not None:
             learnt = self.learner.nodes(graph, self.learnt)
             learnt = learnt if sigma is None else graph.add("Mul", learnt, sigma)
             margin = self.blend.nodes(graph, margin, learnt)
         if self.task.curve == "logit":
             margin = graph.add("Sigmoid", margin)
-        outputs = [margin] if sigma is None else [margin, sigma]
-        return graph.to_bytes(graph.join(outputs), self.task.width + (sigma is not None))
+        outputs = [margin] if width is None else [margin, width]
+        return graph.to_bytes(graph.join(outputs), self.task.width + (width is not None))
+
+    def _scaled_nodes(self, graph: Graph, log_variance: str) -> str | None:
+        """Add the σ that was learnt; None where there is none."""
+        if self._log_scale is None:
+            return None
+        blend, log_scale = self._log_scale
+        twice = graph.add("Mul", log_scale.nodes(graph, self.learnt), graph.constant(2.0))
+        learnt = graph.add("Add", log_variance, twice)
+        return _deviation(graph, blend.nodes(graph, log_variance, learnt))
+
+
+def _deviation(graph: Graph, log_variance: str) -> str:
+    return graph.add("Exp", graph.add("Mul", log_variance, graph.constant(0.5)))
 
 
 def session(onnx_bytes: bytes) -> ort.InferenceSession:

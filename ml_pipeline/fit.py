@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from market.timeframes import timeframe_ms
-from ml_pipeline.calibration import fit_blend
+from ml_pipeline.calibration import fit_blend, fit_scale
 from ml_pipeline.errors import FitError
 from ml_pipeline.export import Composed, verified_parity
 from ml_pipeline.heads_fit import fit_head
-from ml_pipeline.lesson import Lesson
+from ml_pipeline.lesson import Lesson, Scaled
 from ml_pipeline.panel import Panel
 from ml_pipeline.recipes import BASELINE, Recipe
 from ml_pipeline.rows import Rows, all_finite
@@ -100,7 +100,17 @@ def compose(
     margin = model.learner_margin(calibration)
     base = baseline.margin(calibration)
     blend = fit_blend(task.curve, calibration, base, margin, task.prior_weight)
-    return replace(model, blend=blend), train, calibration, head
+    return _with_scale(replace(model, blend=blend), calibration), train, calibration, head
+
+
+def _with_scale(model: Composed, calibration: Rows) -> Composed:
+    """Return the model with as much of a learnt scale as the calibration rows support."""
+    variance = model.baseline.log_variance
+    if variance is None or not isinstance(model.learner, Scaled):
+        return model
+    learnt = model.learner.log_scale(calibration.matrix(model.learnt))
+    blend = fit_scale(calibration, model.margin(calibration), variance(calibration), learnt)
+    return replace(model, scale_blend=blend)
 
 
 def fit(recipe: Recipe, panel: Panel, split: TurnSplit, seed: int) -> Fitted:
@@ -188,6 +198,9 @@ def _fitted(
     }
     if model.blend is not None:
         facts |= {"weight": model.blend.weight.tolist(), "weight_z": model.blend.z.tolist()}
+    if model.scale_blend is not None:
+        scale = model.scale_blend
+        facts |= {"scale_weight": scale.weight.tolist(), "scale_z": scale.z.tolist()}
     return Fitted(
         kind=model.task.kind,
         recipe=recipe,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -86,6 +86,15 @@ class Margin(Protocol):
 
     def nodes(self, graph: Graph, names: tuple[str, ...]) -> str:
         """Add the margin as a tensor [N, K]; `names` are the columns it was fitted on."""
+
+
+@runtime_checkable
+class Scaled(Margin, Protocol):
+    """A margin that has also learnt how wide its returns are spread."""
+
+    @property
+    def log_scale(self) -> Margin:
+        """The margin [n, 1] that says ln of what the baseline's σ should be multiplied by."""
 
 
 class Estimator(Protocol):
