@@ -1,4 +1,4 @@
-"""The command line: `tidewheel cycle`, `up`, `leaderboard`, `turns`, `settings`, `features`."""
+"""The command line: one command a line here, and the groups `features`, `models` beside."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Annotated, Any  # noqa: E402
 
 import typer  # noqa: E402
 
-from serving import console, features  # noqa: E402
+from serving import console, features, models  # noqa: E402
 
 app = typer.Typer(
     name="tidewheel",
@@ -24,6 +24,7 @@ app = typer.Typer(
 )
 
 app.add_typer(features.app)
+app.add_typer(models.app)
 
 Home = Annotated[
     Path | None,

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from market.source import CandleSource, open_source
 from market.store import CandleStore
 from models.common.registry import PredictionModelRegistry
 from orchestration.settings import Settings
 from orchestration.store.store import Store
-from orchestration.tracking import Tracking
+
+if TYPE_CHECKING:
+    from orchestration.tracking import Tracking
 
 # One process seldom works in more homes than this; tests do.
 _KEPT = 4
@@ -47,7 +50,9 @@ def _store(url: str) -> Store:
 
 
 @lru_cache(maxsize=_KEPT)
-def _tracking(uri: str, artifact_root: str) -> Tracking:
+def _tracking(uri: str, artifact_root: str | None) -> Tracking:
+    from orchestration.tracking import Tracking  # only now: MLflow takes a second to import
+
     return Tracking(uri, artifact_root)
 
 

@@ -54,7 +54,10 @@ def shown(table: Any, width: int = 80) -> str:
     return captured.get()
 
 
-COMMANDS = ["cycle", "up", "leaderboard", "turns", "settings", "features list", "features show"]
+COMMANDS = [
+    "cycle", "up", "leaderboard", "turns", "settings", "features list", "features show",
+    "models list", "models compare", "models validate", "models show",
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -1,0 +1,154 @@
+"""`tidewheel models list`, `compare`, `validate`, `show`: on what two real turns have left."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+
+import pytest
+
+from models.common.slot import Slot
+from orchestration.service.listing import find_slot, pick
+from orchestration.service.resources import registry_of
+from orchestration.store.errors import AmbiguousModel, UnknownModel
+from tests.doors.desk import SLOT, Desk, answer, call
+
+BASE, NEWER = "2025-05-20T0000Z_1m", "2025-05-20T1200Z_1m"
+Capsys = pytest.CaptureFixture[str]
+
+
+def test_the_list_says_who_serves_and_how_sure_its_skill_is(desk: Desk, capsys: Capsys) -> None:
+    rows = answer(capsys, "models", "list")
+    assert [row["version"] for row in rows] == [
+        f"{NEWER}_xgboost", f"{NEWER}_baseline", f"{BASE}_xgboost", f"{BASE}_baseline",
+    ]  # fmt: skip
+    serving = [row for row in rows if row["role"] == "champion"]
+    assert [row["version"] for row in serving] == [desk.champion()]
+    for row in rows:
+        assert row["simulated"] is True
+        assert row["lower"] <= row["skill"] <= row["upper"]
+        assert row["n"] > 1000
+        assert 1000 < row["size"] < 1_000_000
+    assert call("models", "list") == 0
+    text = capsys.readouterr().out
+    assert "BTC-USDT+ETH-USDT 1m direction · SIMULATED market" in text
+    (line,) = [line for line in text.splitlines() if "●" in line and "Z_1m_" in line]
+    assert desk.champion() in line
+    assert "…" not in text.replace(" … ", ""), "nothing is cut at a hundred characters"
+
+
+@pytest.mark.parametrize(
+    ("narrowed", "count"),
+    [
+        (("--kind", "direction_predictor"), 4),
+        (("--kind", "price"), 0),
+        (("--status", "superseded"), 1),
+        (("--scope", "majors"), 0),
+        (("--timeframe", "1m"), 4),
+    ],
+)
+def test_the_list_can_be_narrowed(
+    desk: Desk, capsys: Capsys, narrowed: tuple[str, ...], count: int
+) -> None:
+    assert len(answer(capsys, "models", "list", *narrowed)) == count
+
+
+def test_a_bundle_that_nobody_registered_is_listed_as_such(
+    desk: Desk, capsys: Capsys, forget_resources: Callable[[], None]
+) -> None:
+    forget_resources()
+    for left in desk.settings.home.glob("tidewheel.db*"):
+        left.unlink()
+    statuses = {row["status"] for row in answer(capsys, "models", "list")}
+    assert statuses == {"unregistered"}
+
+
+def test_versions_are_compared_on_the_same_bars(desk: Desk, capsys: Capsys) -> None:
+    found = answer(capsys, "models", "compare", "BTCUSDT", "1m", "direction")
+    assert found["slot"] == SLOT.key
+    by_name = {row["version"]: row for row in found["versions"]}
+    assert next(iter(by_name)) == desk.champion()
+    both = [by_name[f"{NEWER}_xgboost"], by_name[f"{NEWER}_baseline"]]
+    assert all(row["paired"] for row in both)
+    assert len({row["base_loss"] for row in both}) == 1, "one baseline, one holdout"
+    assert both[0]["metrics"]["accuracy"] > 0
+    assert call("models", "compare", "eth/usdt", "1m", "direction") == 0
+    text = capsys.readouterr().out
+    assert "SIMULATED" in text
+    assert "baseline" in text
+
+
+def test_what_nothing_serves_is_said_with_what_there_is(desk: Desk, capsys: Capsys) -> None:
+    assert call("models", "compare", "XRPUSDT", "1m", "direction") == 1
+    assert SLOT.key in capsys.readouterr().err
+    assert call("models", "compare", "BTCUSDT", "1m", "mood") == 2
+
+
+def test_a_sound_home_is_validated_with_status_nought(desk: Desk, capsys: Capsys) -> None:
+    found = answer(capsys, "models", "validate")
+    assert (found["ok"], len(found["sound"]), found["refused"]) == (True, 4, {})
+
+
+def test_a_damaged_graph_and_a_missing_folder_are_told_and_repaired(
+    desk: Desk, capsys: Capsys
+) -> None:
+    registry = registry_of(desk.settings)
+    graph = registry.folder(SLOT, f"{NEWER}_xgboost") / "model.onnx"
+    graph.write_bytes(graph.read_bytes()[:-1] + b"!")
+    shutil.rmtree(registry.folder(SLOT, f"{NEWER}_baseline"))
+    found = answer(capsys, "models", "validate", status=1)
+    said = " ".join(found["refused"].values())
+    assert "model.onnx is damaged" in said
+    assert "its folder is missing" in said
+    assert "which is not there" in said, "the link of the champion leads nowhere"
+    assert call("models", "list") == 0
+    assert "missing" in capsys.readouterr().out
+    assert answer(capsys, "models", "validate", "--repair")["ok"] is True
+
+
+def test_one_version_on_a_page(desk: Desk, capsys: Capsys) -> None:
+    found = answer(capsys, "models", "show", f"{NEWER}_xg")
+    assert found["version"] == f"{NEWER}_xgboost"
+    assert found["verdicts"][0]["figures"]["n"] == found["n"]
+    assert found["metadata"]["data_hash"]
+    assert len(found["features"]) == len(found["feature_hashes"]) > 100
+    assert found["card"].startswith(f"# {NEWER}_xgboost")
+    champion = answer(capsys, "models", "show", "BTC-USDT+ETH-USDT/direction")
+    assert champion["version"] == desk.champion()
+    assert call("models", "show", desk.champion()) == 0
+    text = capsys.readouterr().out
+    assert "SIMULATED market" in text
+    assert "## Verdict" in text
+
+
+def row(slot: str, version: str, *symbols: str, baseline: bool = False) -> dict[str, object]:
+    key = f"{slot}/{version}"
+    kind, timeframe = slot.split("/")[1:]
+    return {"key": key, "slot": slot, "kind": kind, "timeframe": timeframe, "version": version,
+            "symbols": symbols, "baseline": baseline}  # fmt: skip
+
+
+def test_a_symbol_is_served_by_its_own_model_before_a_pooled_one() -> None:
+    pooled, own = row("majors/price/1h", "a"), row("BTC-USDT/price/1h", "b")
+    assert find_slot([pooled], "btc/usdt", "price", None) == Slot("majors", "price", "1h")
+    assert find_slot([pooled, own], "BTCUSDT", "price", None).scope == "BTC-USDT"
+    assert find_slot([pooled, own], "BTCUSDT", "price", None, "majors").scope == "majors"
+    named = row("alts/price/1h", "c", "SOL-USDT")
+    assert find_slot([pooled, named], "SOLUSDT", "price_predictor", "1h").scope == "alts"
+    shorter = row("majors/price/1m", "d")
+    assert find_slot([pooled, shorter], "BTCUSDT", "price", None, usual="1m").timeframe == "1m"
+    with pytest.raises(LookupError, match="say which of 1h, 1m"):
+        find_slot([pooled, shorter], "BTCUSDT", "price", None)
+
+
+def test_the_beginning_of_a_version_is_enough_where_it_fits_one() -> None:
+    slot = "majors/price/1h"
+    rows = [row(slot, f"2024-03-0{day}T0000Z_1h_{name}", baseline=name == "baseline")
+            for day in (1, 2) for name in ("network", "baseline")]  # fmt: skip
+    assert pick(rows, "2024-03-01")["version"] == "2024-03-01T0000Z_1h_network"
+    assert pick(rows, "2024-03-01T0000Z_1h_b")["baseline"] is True
+    assert pick(rows, f"{slot}/2024-03-02")["version"] == "2024-03-02T0000Z_1h_network"
+    with pytest.raises(AmbiguousModel, match="could be"):
+        pick(rows, "2024-03")
+    with pytest.raises(UnknownModel, match="begins with '2023'"):
+        pick(rows, "2023")
