@@ -1,7 +1,8 @@
-"""Write a fitted model as a bundle: metadata, schema, model card, probe rows."""
+"""Write a fitted model as a bundle: metadata, schema, model card, pictures, probe rows."""
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import version as installed
@@ -10,13 +11,14 @@ from typing import Any
 
 import numpy as np
 
+from features.bars import BENCHMARK
 from features.program import FeatureProgram
 from features.twins import raw_names, refusal, with_units
 from market.timeframes import utc
 from ml_pipeline.fit import Fitted
 from ml_pipeline.model_card import model_card
 from ml_pipeline.panel import Panel
-from ml_pipeline.recipes import BASELINE, RECIPES, Recipe
+from ml_pipeline.recipes import BASELINE, Recipe
 from ml_pipeline.splits import TurnSplit
 from ml_pipeline.tasks import TASKS
 from models.common.bundle import write_bundle
@@ -24,7 +26,10 @@ from models.common.errors import SchemaError
 from models.common.schema import FeatureSchema
 from models.common.slot import SEED_NAMES, Slot
 
-_LIBRARIES = ("numpy", "onnx", "onnxruntime", "scikit-learn", "xgboost-cpu", "lightgbm", "torch")
+_LIBRARIES = (
+    "numpy", "pandas", "numba", "scipy", "scikit-learn", "xgboost-cpu", "lightgbm", "torch",
+    "onnx", "onnxruntime",
+)  # fmt: skip
 _PROBE_ROWS = 8
 
 
@@ -44,8 +49,12 @@ class Origin:
         The slices it was fitted on.
     created_ms
         The moment of the turn (or call), epoch ms: bars that closed by then could be known.
-    data_hash
-        Hash of the panel.
+    lineage
+        What the fit read: `ml_pipeline.lineage.lineage`.
+    turn_data_hash
+        Hash of the whole panel, holdout and other models' columns included.
+    benchmark
+        Symbol that features compare with, if any do.
     seed
         Of the fit.
     training_seconds
@@ -61,7 +70,9 @@ class Origin:
     simulated: bool
     split: TurnSplit
     created_ms: int
-    data_hash: str
+    lineage: Mapping[str, Any]
+    turn_data_hash: str = ""
+    benchmark: str = ""
     seed: int = 0
     training_seconds: float = 0.0
     exchanged: Mapping[str, str] = field(default_factory=dict)
@@ -90,25 +101,28 @@ def trained_through_ms(fitted: Fitted, split: TurnSplit) -> int:
     return split.trained_through_ms
 
 
-def metadata(
-    fitted: Fitted, origin: Origin, version: str, *, recipe: Recipe | None = None, name: str = ""
-) -> dict[str, Any]:
+def library_versions() -> dict[str, str]:
+    """Return the versions of Python and of the libraries that a fit's last digit may depend on."""
+    return {"python": platform.python_version(), **{name: installed(name) for name in _LIBRARIES}}
+
+
+def metadata(fitted: Fitted, origin: Origin, version: str, *, name: str = "") -> dict[str, Any]:
     """Return everything a bundle says about itself, the seeds' fields first.
 
     ``performance`` holds figures on rows the fit has not seen; the writer may add more of them.
     """
     task = TASKS[fitted.kind]
-    recipe = recipe or RECIPES[fitted.kind][0]
+    recipe = Recipe.from_spec(fitted.spec) if fitted.spec else None
     split = origin.split
     total = sum(split.block(part).days for part in ("train", "calibration", "selection", "holdout"))
     return {
         "name": name or f"{SEED_NAMES[fitted.kind]}_001",
-        "type": BASELINE if fitted.baseline else recipe.type,
+        "type": recipe.type if recipe else BASELINE,
         "description": task.sentence,
         "created_ts": utc(origin.created_ms).isoformat(),
         "version": 1,
         "status": BASELINE if fitted.baseline else "candidate",
-        "hyperparams": {} if fitted.baseline else dict(recipe.hyperparams),
+        "hyperparams": dict(recipe.hyperparams) if recipe else {},
         "training": {
             "symbols": list(origin.symbols),
             "data_points": fitted.facts["training_rows"],
@@ -117,7 +131,7 @@ def metadata(
             **({"exchanged": dict(origin.exchanged)} if origin.exchanged else {}),
         },
         "performance": {},
-        "live_performance": {},
+        "live_performance": {"accuracy": None, "last_updated": None, "trades_evaluated": 0},
         "dependencies": [],
         "kind": fitted.kind,
         "scope": origin.slot.scope,
@@ -132,11 +146,14 @@ def metadata(
         "window": split.as_dict(),
         "purge_bars": split.horizon_bars,
         "horizon_bars": split.horizon_bars,
-        "data_hash": origin.data_hash,
-        "recipe_hash": BASELINE if fitted.baseline else recipe.hash(),
+        **origin.lineage,
+        "turn_data_hash": origin.turn_data_hash,
+        "benchmark": _benchmark(fitted.columns, origin.benchmark),
+        "recipe_hash": recipe.hash() if recipe else BASELINE,
+        "recipe_spec": fitted.spec,
         "parity_max_abs": fitted.parity,
         "training_seconds": origin.training_seconds,
-        "library_versions": {library: installed(library) for library in _LIBRARIES},
+        "library_versions": library_versions(),
         "head": fitted.head,
         "seed": origin.seed,
         "fit": fitted.facts,
@@ -150,6 +167,7 @@ def write(
     about: Mapping[str, Any],
     panel: Panel,
     metrics: Mapping[str, Any],
+    pictures: Mapping[str, bytes] | None = None,
 ) -> Path:
     """Write `fitted` to `folder`, a version's place in the registry, and return it.
 
@@ -165,6 +183,8 @@ def write(
         Rows to take the probe from: the first and last, and some between.
     metrics
         Figures of the verdict, kept in ``metrics.json`` and shown in the model card.
+    pictures
+        PNG files by name, kept beside the card, which shows them.
 
     Raises
     ------
@@ -178,9 +198,15 @@ def write(
         metadata=about,
         schema=schema_of(fitted.columns),
         metrics=metrics,
-        readme=model_card(about, metrics),
+        readme=model_card(about, metrics, tuple(pictures or {})),
         probe=rows.columns(fitted.columns),
+        extras=pictures,
     )
+
+
+def _benchmark(columns: tuple[str, ...], symbol: str) -> str | None:
+    """Return the benchmark's symbol if one of `columns` compares with it."""
+    return symbol if symbol and BENCHMARK in FeatureProgram(columns).inputs else None
 
 
 def _is_number(value: object) -> bool:

@@ -15,7 +15,16 @@ _CAVEATS = {
 }
 
 
-def model_card(about: Mapping[str, Any], metrics: Mapping[str, Any]) -> str:
+_CAPTIONS = {
+    "validation.png": "Left: forecasts against what came, on rows it has not seen. Right: loss "
+    "saved against the baseline, summed over time; a sound model rises.",
+    "importance.png": "The columns that the learner looks at most.",
+}
+
+
+def model_card(
+    about: Mapping[str, Any], metrics: Mapping[str, Any], pictures: Sequence[str] = ()
+) -> str:
     """Return the card as Markdown.
 
     Parameters
@@ -24,10 +33,20 @@ def model_card(about: Mapping[str, Any], metrics: Mapping[str, Any]) -> str:
         The bundle's metadata.
     metrics
         Figures of its verdict on rows it has not seen; may be empty.
+    pictures
+        Names of the picture files beside the card.
     """
-    sections = [_title(about), _made(about), _verdict(about, metrics), _figures(metrics)]
-    caveat = _CAVEATS.get(about["kind"], "")
-    return "\n\n".join(part for part in (*sections, caveat, _usage(about)) if part) + "\n"
+    sections = [
+        _title(about),
+        _made(about),
+        _verdict(about, metrics),
+        _CAVEATS.get(about["kind"], ""),
+        *(f"![{_CAPTIONS.get(name, name)}]({name})" for name in pictures),
+        _figures(metrics),
+        _origin(about),
+        _usage(about),
+    ]
+    return "\n\n".join(part for part in sections if part) + "\n"
 
 
 def _title(about: Mapping[str, Any]) -> str:
@@ -79,6 +98,20 @@ def _table(rows: Sequence[str]) -> str:
     if not rows:
         return ""
     return "\n".join(["| other figures on the same rows | |", "|---|---|", *rows])
+
+
+def _origin(about: Mapping[str, Any]) -> str:
+    """Say what it takes to make this model again, to the byte."""
+    if "recipe_hash" not in about:
+        return ""
+    versions = ", ".join(f"{name} {v}" for name, v in about["library_versions"].items())
+    name = f"{about['scope']}/{about['kind']}/{about['version_name']}"
+    return (
+        f"## Lineage\n\n* Data `{about['data_hash']}`, recipe `{about['recipe_hash']}`, "
+        f"seed {about['seed']}; {about['purge_bars']} bars purged between slices.\n"
+        f"* Fitted in {about['training_seconds']:g} s with {versions}.\n"
+        f"* Made again and compared: `tidewheel models reproduce {name}`."
+    )
 
 
 def _usage(about: Mapping[str, Any]) -> str:

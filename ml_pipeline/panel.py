@@ -12,7 +12,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +54,10 @@ class Panel:
         See `ml_pipeline.targets.LABELS`; NaN where unknown.
     dropped : int
         Rows left out because a feature was not finite (the look-back, mostly).
+    begins : dict of str to int
+        Opening time of each symbol's first candle, epoch milliseconds: where its features began.
+    holed : tuple of str
+        Features that were not finite on a bar after their symbol's first row.
     """
 
     timeframe: str
@@ -65,6 +69,8 @@ class Panel:
     close: NDArray[np.float64]
     labels: Mapping[str, NDArray[np.float64]]
     dropped: int = 0
+    begins: Mapping[str, int] = field(default_factory=dict)
+    holed: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         n = len(self.ts)
@@ -115,6 +121,8 @@ class Panel:
             "labels": sorted(self.labels),
             "rows": len(self),
             "dropped": self.dropped,
+            "begins": dict(self.begins),
+            "holed": list(self.holed),
         }
 
     def data_hash(self) -> str:
@@ -182,6 +190,8 @@ class Panel:
             close=column("close"),
             labels={name: column(f"label_{name}") for name in meta["labels"]},
             dropped=meta["dropped"],
+            begins=meta["begins"],
+            holed=tuple(meta["holed"]),
         )
 
 
@@ -242,6 +252,8 @@ def build_panel(
         close=pooled("close"),
         labels={name: pooled(name) for name in LABELS},
         dropped=sum(len(frame) for frame in candles.values()) - len(ts),
+        begins={s: int(open_times(candles[s])[0]) for s in symbols if len(candles[s])},
+        holed=tuple(np.asarray(names)[np.any([part["holed"] for part in parts], axis=0)].tolist()),
     )
 
 
@@ -259,10 +271,14 @@ def _symbol_rows(
             f"{symbol}: {len(candles)} candles and {len(names)} names, but the features came as "
             f"{X.shape}; names must be those that run_features was made for"
         )
-    keep = np.isfinite(X).all(axis=1)
+    finite = np.isfinite(X)
+    keep = finite.all(axis=1)
+    later = finite[int(keep.argmax()) :] if keep.any() else finite[:0]
+    holed: NDArray[np.bool_] = np.asarray(~later.all(axis=0))
     columns = {
         "ts": open_times(candles),
         "close": candles["close"].to_numpy(np.float64),
         **labels(candles, timeframe),
     }
-    return {"X": X[keep], **{name: column[keep] for name, column in columns.items()}}
+    kept = {name: column[keep] for name, column in columns.items()}
+    return {"X": X[keep], "holed": holed, **kept}

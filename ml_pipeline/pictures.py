@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
+from io import BytesIO
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
+from PIL import Image
 
 from ml_pipeline.panel import Panel
 from ml_pipeline.rows import all_finite
@@ -22,26 +23,28 @@ Floats = NDArray[np.float64]
 _MODEL, _NAIVE, _GREY = "#1f6f8b", "#c8553d", "#8a8f98"
 _BINS = 10
 _SHOWN = 20
+_DPI, _COLOURS = 90, 32
+
+
+VALIDATION, IMPORTANCE = "validation.png", "importance.png"
+"""Names of the two pictures in a bundle, where the model card shows them."""
 
 
 def validation_picture(
-    path: Path,
     task: Task,
     head: Mapping[str, Any],
     raw: Floats,
     naive: Floats,
     panel: Panel,
     title: str,
-) -> Path:
-    """Draw how a model did beside its baseline on `panel`, and return the PNG's path.
+) -> bytes:
+    """Draw how a model did beside its baseline on `panel`, and return the PNG.
 
     Left: forecasts against outcomes, in ten bins of equal count; a sound model lies on the
     diagonal. Right: loss saved against the baseline, summed over time; a sound model rises.
 
     Parameters
     ----------
-    path
-        Where to write.
     task, head
         What the outputs mean.
     raw, naive
@@ -61,11 +64,11 @@ def validation_picture(
     model = row_losses(task, head, raw, panel)[known]
     _gains(right, panel.ts[known], base, model)
     figure.suptitle(title, fontsize=11)
-    return _save(figure, path)
+    return _png(figure)
 
 
-def importance_picture(path: Path, importance: Mapping[str, float], title: str) -> Path:
-    """Draw the twenty columns a learner looks at most, and return the PNG's path."""
+def importance_picture(importance: Mapping[str, float], title: str) -> bytes:
+    """Draw the twenty columns a learner looks at most, and return the PNG."""
     figure = Figure(figsize=(7, 5), layout="constrained")
     axes = figure.subplots()
     largest = sorted(importance.items(), key=lambda pair: pair[1])[-_SHOWN:]
@@ -76,7 +79,7 @@ def importance_picture(path: Path, importance: Mapping[str, float], title: str) 
         axes.text(0.5, 0.5, "it learnt nothing", ha="center", transform=axes.transAxes)
     _plain(axes)
     figure.suptitle(title, fontsize=11)
-    return _save(figure, path)
+    return _png(figure)
 
 
 def _views(task: Task, y: Floats, raw: Floats) -> tuple[Floats, Floats, str]:
@@ -125,8 +128,10 @@ def _plain(axes: Axes) -> None:
     axes.grid(alpha=0.25)
 
 
-def _save(figure: Figure, path: Path) -> Path:
+def _png(figure: Figure) -> bytes:
     FigureCanvasAgg(figure)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=110, metadata={"Software": None})
-    return path
+    drawn, small = BytesIO(), BytesIO()
+    figure.savefig(drawn, format="png", dpi=_DPI)
+    # Three colours and their edges need no more, and a bundle carries a third of the bytes.
+    Image.open(drawn).convert("RGB").quantize(_COLOURS).save(small, "PNG", optimize=True)
+    return small.getvalue()

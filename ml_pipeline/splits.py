@@ -6,6 +6,7 @@ cannot train a model that is tested on ETH at noon. JUDGING.md, section 3.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
@@ -108,6 +109,20 @@ class TurnSplit:
             "shrunk": self.shrunk,
             **blocks,
         }
+
+    @classmethod
+    def from_dict(cls, window: Mapping[str, Any]) -> TurnSplit:
+        """Return the split that `window` describes, the inverse of `as_dict`."""
+        blocks = {
+            name: Block(int(window[name]["start_ms"]), int(window[name]["end_ms"]))
+            for name in SLICES
+        }
+        return cls(
+            **blocks,
+            timeframe=str(window["timeframe"]),
+            horizon_bars=int(window["horizon_bars"]),
+            shrunk=float(window["shrunk"]),
+        )
 
 
 def turn_split(

@@ -24,7 +24,7 @@ from ml_pipeline.recipes import RECIPES, kind_of
 from ml_pipeline.tasks import TASKS
 from ml_pipeline.trained import TrainedModel
 from ml_pipeline.training import train_on
-from ml_pipeline.validate import ValidationPipeline
+from ml_pipeline.validate import Examined, ValidationPipeline
 from models.common.registry import models_folder
 from models.common.slot import SEED_NAMES, check_word
 
@@ -134,14 +134,31 @@ class TrainingPipeline:
         """
         origin = model.origin
         validator = ValidationPipeline(history=replace(self.history, end=origin.created_ms))
-        figures = validator.backtest_model(model, origin.symbols)
-        about = bundling.metadata(
-            model.fitted, origin, check_word(name, "version"), recipe=model.recipe, name=name
-        )
+        examined = validator.examine(model, origin.symbols)
+        figures = examined.figures
+        about = bundling.metadata(model.fitted, origin, check_word(name, "version"), name=name)
         about["performance"] = bundling.performance(figures)
         folder = models_folder(self.models_home) / origin.slot.scope / model.kind / name
         with self._writing:
-            return bundling.write(folder, model.fitted, about, model.panel, figures)
+            return bundling.write(
+                folder, model.fitted, about, model.panel, figures, _pictures(name, model, examined)
+            )
+
+
+def _pictures(name: str, model: TrainedModel, examined: Examined) -> dict[str, bytes]:
+    """Return the pictures of the model card by name."""
+    # Only now: drawing takes a third of a second to import, and most who train do not save.
+    from ml_pipeline import pictures
+
+    market = " · simulated market" if model.origin.simulated else ""
+    title = f"{model.origin.slot.key} · {name}{market}"
+    rows = f"{len(examined.panel):,} unseen rows"
+    task, head = TASKS[model.kind], model.fitted.head
+    sound = pictures.validation_picture(
+        task, head, examined.raw, examined.naive, examined.panel, f"{title} · {rows}"
+    )
+    looks = pictures.importance_picture(model.fitted.importance, title)
+    return {pictures.VALIDATION: sound, pictures.IMPORTANCE: looks}
 
 
 def usable_columns(names: Sequence[str]) -> Exchange:

@@ -62,9 +62,7 @@ class TrainedModel(BaseModel):
     @cached_property
     def info(self) -> Mapping[str, Any]:
         """The metadata that its bundle would have."""
-        about = metadata(
-            self.fitted, self.origin, self.own_name, recipe=self.recipe, name=self.own_name
-        )
+        about = metadata(self.fitted, self.origin, self.own_name, name=self.own_name)
         return {**about, "features": self.features, "feature_count": len(self.features)}
 
     @property

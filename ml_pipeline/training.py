@@ -10,6 +10,7 @@ from market.timeframes import DAY_MS, bars_per_day, parse_timeframe, timeframe_m
 from ml_pipeline.bundling import Origin
 from ml_pipeline.fit import fit, fit_baseline
 from ml_pipeline.history import History
+from ml_pipeline.lineage import lineage
 from ml_pipeline.recipes import Recipe
 from ml_pipeline.splits import EVALUATION_DAYS, turn_split
 from ml_pipeline.tasks import TASKS
@@ -60,6 +61,7 @@ def train_on(
     split = turn_split(start, end, timeframe, horizon, days)
     began = time.perf_counter()
     fitted = fit(recipe, panel, split, seed)
+    seconds = round(time.perf_counter() - began, 3)
     origin = Origin(
         slot=Slot(scope_of(symbols), recipe.kind, timeframe),
         symbols=tuple(symbols),
@@ -67,9 +69,11 @@ def train_on(
         simulated=history.source.simulated,
         split=split,
         created_ms=end,
-        data_hash=panel.data_hash(),
+        lineage=lineage(panel, split, recipe.kind, fitted.columns),
+        turn_data_hash=panel.data_hash(),
+        benchmark=history.besides.benchmark,
         seed=seed,
-        training_seconds=round(time.perf_counter() - began, 3),
+        training_seconds=seconds,
     )
     return TrainedModel(
         fitted, fit_baseline(recipe.kind, panel, split), recipe, origin, panel, name

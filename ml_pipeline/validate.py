@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from ml_pipeline.panel import Panel
 from ml_pipeline.rows import all_finite
 from ml_pipeline.scoring import metrics, row_losses
 from ml_pipeline.skill import judge
-from ml_pipeline.splits import SLICES, Block, TurnSplit
+from ml_pipeline.splits import TurnSplit
 from ml_pipeline.tasks import TASKS
 from ml_pipeline.trained import TrainedModel
 from models.common.blending import blend_raw
@@ -31,6 +32,26 @@ from models.common.predictor import EnsemblePredictor, load_model
 Floats = NDArray[np.float64]
 Judged = TrainedModel | Model
 HOUR_MS = 3_600_000
+
+
+@dataclass(frozen=True)
+class Examined:
+    """A backtest with what it was computed from.
+
+    Attributes
+    ----------
+    figures
+        As `ValidationPipeline.backtest_model` returns them.
+    panel
+        The rows, all unseen.
+    raw, naive
+        Outputs [n, K] of the model and of its baseline on them.
+    """
+
+    figures: dict[str, Any]
+    panel: Panel
+    raw: Floats
+    naive: Floats
 
 
 class ValidationPipeline:
@@ -94,8 +115,16 @@ class ValidationPipeline:
         TooFewOutcomes
             Fewer than an honest verdict needs.
         """
+        return self.examine(model, symbols, days_back).figures
+
+    def examine(
+        self, model: Judged, symbols: str | Sequence[str], days_back: float = 7
+    ) -> Examined:
+        """Return the figures of `backtest_model` with the rows and outputs they come from."""
         panel = self._unseen(model, symbols, days_back)
-        return self._figures(model, panel, _raw(model, panel), self._baseline_of(model))
+        raw, baseline = _raw(model, panel), self._baseline_of(model)
+        figures = self._figures(model, panel, raw, baseline)
+        return Examined(figures, panel, raw, score(baseline.onnx, panel))
 
     def backtest_ensemble(
         self, name: str, symbols: str | Sequence[str], days_back: float = 7
@@ -226,7 +255,7 @@ class ValidationPipeline:
         if isinstance(model, TrainedModel):
             return model.baseline
         info, timeframe = model.info, str(model.info["timeframe"])
-        split = _split_of(info["window"])
+        split = TurnSplit.from_dict(info["window"])
         columns = TASKS[model.kind].columns(timeframe)
         panel = self.history.panel(
             info["training"]["symbols"],
@@ -246,20 +275,6 @@ class ValidationPipeline:
 
 def _trained_through_ms(model: Judged) -> int:
     return instant_ms(model.info["trained_through"])
-
-
-def _split_of(window: Mapping[str, Any]) -> TurnSplit:
-    blocks = [Block(window[part]["start_ms"], window[part]["end_ms"]) for part in SLICES]
-    train, calibration, selection, holdout = blocks
-    return TurnSplit(
-        train,
-        calibration,
-        selection,
-        holdout,
-        window["timeframe"],
-        window["horizon_bars"],
-        window["shrunk"],
-    )
 
 
 def _raw(model: Judged, panel: Panel) -> Floats:

@@ -8,8 +8,9 @@ from typing import Any
 
 from ml_pipeline.bundling import Origin, metadata, write
 from ml_pipeline.fit import Fitted
+from ml_pipeline.lineage import lineage
 from ml_pipeline.panel import Panel
-from ml_pipeline.pictures import importance_picture, validation_picture
+from ml_pipeline.pictures import IMPORTANCE, VALIDATION, importance_picture, validation_picture
 from ml_pipeline.tasks import TASKS
 from models.common.slot import Slot
 from orchestration.service.data import split_of
@@ -75,39 +76,56 @@ def publish_kind(turn: TurnRef, data: Dataset, fits: Fits, judged: Judged) -> Pu
             about,
             panel,
             {**row["metrics"], **{name: row[name] for name in VERDICT}},
+            {name: path.read_bytes() for name, path in drawn[fit.version].items()},
         )
-        run_id = _track(turn, slot, fit, about, row, drawn[fit.version], bundle)
+        facts["data_hash"] = about["data_hash"]
+        run_id = _track(turn, slot, fit, about, row, list(drawn[fit.version].values()), bundle)
         store.register_model(
             slot.key, fit.version, **facts, run_id=run_id, trained_through=about["trained_through"]
         )
         versions.append(fit.version)
         run_ids.append(run_id)
-        pictures += [str(path) for path in drawn[fit.version]]
+        pictures += [str(path) for path in drawn[fit.version].values()]
     return Published(fits.kind, tuple(versions), tuple(run_ids), tuple(pictures))
 
 
 def _draw(
     turn: TurnRef, arena: Arena, entrants: list[Entrant], fits: Fits
-) -> dict[str, list[Path]]:
-    """Draw each version beside its baseline on the holdout, and what its learner looks at."""
+) -> dict[str, dict[str, Path]]:
+    """Draw each version beside its baseline on the holdout, and what its learner looks at.
+
+    Returns
+    -------
+    dict
+        By version, the pictures' files by their name in the bundle.
+    """
     task = TASKS[fits.kind]
     market = "simulated market, " if source_of(turn.settings).simulated else ""
     base, folder = said(entrants[0]), turn.folder / "pictures"
-    drawn: dict[str, list[Path]] = {}
+    folder.mkdir(parents=True, exist_ok=True)
+    drawn: dict[str, dict[str, Path]] = {}
     for fit, entrant in zip(fits.versions, entrants, strict=True):
         if entrant.faults:
             continue
         title = f"{arena.slot.key} · {fit.version} · {market}{len(arena.rows):,} unseen rows"
-        path = folder / f"{fits.kind}-{fit.recipe}-validation.png"
         head = arena.shared(entrant)
-        pictures = [validation_picture(path, task, head, said(entrant), base, arena.rows, title)]
+        pictures = {
+            VALIDATION: validation_picture(task, head, said(entrant), base, arena.rows, title)
+        }
         if not fit.baseline:
-            path = folder / f"{fits.kind}-{fit.recipe}-importance.png"
             importance = load_fitted(fit.folder).importance
             name = f"{arena.slot.key} · {fit.version} · {market}".removesuffix(", ")
-            pictures.append(importance_picture(path, importance, name.removesuffix(" · ")))
-        drawn[fit.version] = pictures
+            pictures[IMPORTANCE] = importance_picture(importance, name.removesuffix(" · "))
+        drawn[fit.version] = {
+            name: _kept(folder / f"{fits.kind}-{fit.recipe}-{name}", png)
+            for name, png in pictures.items()
+        }
     return drawn
+
+
+def _kept(path: Path, content: bytes) -> Path:
+    path.write_bytes(content)
+    return path
 
 
 def _about(
@@ -124,7 +142,9 @@ def _about(
         simulated=source.simulated,
         split=split,
         created_ms=turn.at_ms,
-        data_hash=data.data_hash,
+        lineage=lineage(panel, split, fitted.kind, fitted.columns),
+        turn_data_hash=data.data_hash,
+        benchmark=turn.settings.benchmark,
         seed=turn.settings.seed,
         training_seconds=fit.seconds,
     )
@@ -132,7 +152,7 @@ def _about(
     performance |= {f"backtest_{name}": row[name] for name in ("skill", "lower", "upper", "z")}
     performance["backtest_window"] = f"{split.holdout.days:.2g}d"
     return {
-        **metadata(fitted, origin, fit.version, recipe=recipe),
+        **metadata(fitted, origin, fit.version),
         "performance": performance,
         "turn_id": turn.turn_id,
     }

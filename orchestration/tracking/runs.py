@@ -212,8 +212,12 @@ def _shown(bundle: Bundle) -> str:
 
 
 def _card(bundle: Bundle) -> str:
-    """Return the model card, which the UI shows as the run's description."""
-    return (bundle.folder / "README.md").read_text()[:TAG_LENGTH]
+    """Return the model card, which the UI shows as the run's description.
+
+    Its pictures are left out: the description cannot show files, the run's artifacts do.
+    """
+    lines = (bundle.folder / "README.md").read_text().splitlines(keepends=True)
+    return "".join(line for line in lines if not line.startswith("!["))[:TAG_LENGTH]
 
 
 def _finite(value: object) -> float | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -96,18 +95,15 @@ def test_a_risk_event_is_what_the_version_calls_one(panel: Panel) -> None:
 
 
 @pytest.mark.parametrize("kind", TASKS)
-def test_pictures_are_drawn(kind: str, panel: Panel, tmp_path: Path) -> None:
+def test_pictures_are_drawn(kind: str, panel: Panel) -> None:
     output = raw(kind, panel)
-    path = validation_picture(
-        tmp_path / "deep" / f"{kind}.png", TASKS[kind], HEADS[kind], output, output, panel, kind
-    )
-    assert path.read_bytes().startswith(b"\x89PNG")
-    assert path.stat().st_size > 5_000
+    picture = validation_picture(TASKS[kind], HEADS[kind], output, output, panel, kind)
+    assert picture.startswith(b"\x89PNG")
+    assert 5_000 < len(picture) < 60_000
 
 
 @pytest.mark.parametrize("importance", [{}, {"a": 0.0}, {f"f{i}": i / 100 for i in range(50)}])
-def test_importance_is_drawn_even_if_nothing_was_learnt(
-    importance: dict[str, float], tmp_path: Path
-) -> None:
-    path = importance_picture(tmp_path / "importance.png", importance, "what it looks at")
-    assert path.read_bytes().startswith(b"\x89PNG")
+def test_importance_is_drawn_even_if_nothing_was_learnt(importance: dict[str, float]) -> None:
+    picture = importance_picture(importance, "what it looks at")
+    assert picture.startswith(b"\x89PNG")
+    assert len(picture) < 60_000
