@@ -109,20 +109,26 @@ class Blend:
 
 
 def fit_blend(curve: Curve, rows: Rows, base: Floats, learnt: Floats, prior: float) -> Blend:
-    """Fit the blend of `base` and `learnt` [n, K] on the calibration rows under the prior `prior`.
+    """Fit the blend of `base` and `learnt` [n, K] on calibration rows under the prior `prior`."""
+    blend = nested(base, learnt, 0.0)
+    news = learnt - blend.offset - blend.slope * base
+    weight, z = np.zeros(base.shape[1]), np.zeros(base.shape[1])
+    for k in range(base.shape[1]):
+        gain = -slopes(curve, base[:, k], rows.y[:, k])[0] * news[:, k]
+        z[k] = gain_z(rows, gain)
+        best = _best_weight(curve, base[:, k], news[:, k], rows.y[:, k])
+        weight[k] = min(shrunk(best, float(z[k]), prior), _MOST_WEIGHT[curve])
+    return replace(blend, weight=weight, z=z)
+
+
+def nested(base: Floats, learnt: Floats, weight: float) -> Blend:
+    """Return the blend of `base` and `learnt` [n, K] with a given weight.
 
     Offset and slope come from regressing `learnt` on `base`, which looks at no label.
     """
-    width = base.shape[1]
-    offset, slope, weight, z = (np.zeros(width) for _ in range(4))
-    for k in range(width):
-        offset[k], slope[k] = _regress(learnt[:, k], base[:, k])
-        news = learnt[:, k] - offset[k] - slope[k] * base[:, k]
-        gain = -slopes(curve, base[:, k], rows.y[:, k])[0] * news
-        z[k] = gain_z(rows, gain)
-        best = _best_weight(curve, base[:, k], news, rows.y[:, k])
-        weight[k] = min(shrunk(best, float(z[k]), prior), _MOST_WEIGHT[curve])
-    return Blend(weight, offset, slope, z)
+    pairs = [_regress(learnt[:, k], base[:, k]) for k in range(base.shape[1])]
+    offset, slope = np.array(pairs).T
+    return Blend(np.full(len(pairs), weight), offset, slope, np.zeros(len(pairs)))
 
 
 def fit_scale(rows: Rows, mean: Floats, log_variance: Floats, log_scale: Floats) -> Blend:

@@ -1,7 +1,9 @@
 """Fit one model: baseline, learner, blend and head on their slices; out come bytes and facts.
 
-The training slice fits baseline and learner. The calibration and selection slices together weigh
-the learner against the baseline and calibrate the answers; the holdout is not read.
+The training slice fits the learner, and chooses its columns where the recipe asks for that. The
+calibration and selection slices together weigh the learner against the baseline and calibrate the
+answers; a recipe that was tuned on the selection slice is weighed on the calibration slice only.
+The holdout is not read.
 """
 
 from __future__ import annotations
@@ -14,12 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from market.timeframes import timeframe_ms
 from ml_pipeline.calibration import fit_blend, fit_scale
+from ml_pipeline.column_choice import ColumnChoice, choose_columns
 from ml_pipeline.errors import FitError
 from ml_pipeline.export import Composed, verified_parity
 from ml_pipeline.heads_fit import fit_head
-from ml_pipeline.lesson import Lesson, Scaled
+from ml_pipeline.learner import fit_learner
+from ml_pipeline.lesson import Scaled
 from ml_pipeline.panel import Panel
 from ml_pipeline.recipes import BASELINE, Recipe
 from ml_pipeline.rows import Rows, all_finite
@@ -75,32 +78,29 @@ def slice_rows(task: Task, panel: Panel, head: dict[str, Any]) -> Rows:
 
 
 def compose(
-    recipe: Recipe, panel: Panel, split: TurnSplit, seed: int
+    recipe: Recipe,
+    panel: Panel,
+    split: TurnSplit,
+    seed: int,
+    after: tuple[str, ...] = ("calibration", "selection"),
 ) -> tuple[Composed, Rows, Rows, dict[str, Any]]:
-    """Return the fitted objects, training and calibration rows, and what made targets of labels."""
+    """Return the fitted objects, training and calibration rows, and what made targets of labels.
+
+    `after` names the slices that count as calibration.
+    """
     task = TASKS[recipe.kind]
-    estimator = recipe.load_estimator()
     _on_one_thread()
-    train, calibration, head = _slices(task, panel, split)
-    learnt = recipe.features
+    train, calibration, head = _slices(task, panel, split, after)
     baseline = task.baseline(train, calibration)
-    lesson = Lesson(
-        names=learnt,
-        X=train.matrix(learnt),
-        y=train.y,
-        base=baseline.margin(train),
-        sigma=baseline.sigma(train),
-        ts=train.panel.ts,
-        horizon_bars=train.horizon_bars,
-        bar_ms=timeframe_ms(panel.timeframe),
-    )
-    learner = estimator(lesson, recipe.hyperparams, seed)
+    learner = fit_learner(recipe, baseline, train, seed)
     columns = recipe.columns(panel.timeframe)
-    model = Composed(task, columns, baseline, learner, None, learnt)
-    margin = model.learner_margin(calibration)
-    base = baseline.margin(calibration)
-    blend = fit_blend(task.curve, calibration, base, margin, task.prior_weight)
-    return _with_scale(replace(model, blend=blend), calibration), train, calibration, head
+    model = Composed(task, columns, baseline, learner, None, recipe.features)
+    weighing = calibration
+    if recipe.tuned:
+        weighing = calibration.take(split.mask(calibration.panel, "calibration"))
+    margin, base = model.learner_margin(weighing), baseline.margin(weighing)
+    blend = fit_blend(task.curve, weighing, base, margin, task.prior_weight)
+    return _with_scale(replace(model, blend=blend), weighing), train, calibration, head
 
 
 def _with_scale(model: Composed, calibration: Rows) -> Composed:
@@ -134,8 +134,20 @@ def fit(recipe: Recipe, panel: Panel, split: TurnSplit, seed: int) -> Fitted:
     ParityError
         If the exported graph does not equal the fitted model.
     """
+    choice = chosen(recipe, panel, split, seed)
+    recipe = recipe if choice is None else choice.recipe
     model, train, calibration, head = compose(recipe, panel, split, seed)
-    return _fitted(model, recipe.name, train, calibration, head, recipe.spec())
+    fitted = _fitted(model, recipe.name, train, calibration, head, recipe.spec())
+    return fitted if choice is None else replace(fitted, facts=fitted.facts | choice.facts())
+
+
+def chosen(recipe: Recipe, panel: Panel, split: TurnSplit, seed: int) -> ColumnChoice | None:
+    """Return the recipe with the columns that its training slice chose; None if it takes all."""
+    if not recipe.chooses:
+        return None
+    _on_one_thread()
+    train, _, head = _slices(TASKS[recipe.kind], panel, split)
+    return choose_columns(recipe, train, head, seed)
 
 
 def fit_baseline(kind: str, panel: Panel, split: TurnSplit) -> Fitted:
@@ -160,12 +172,17 @@ def _on_one_thread() -> None:
     threadpool_limits(limits=1, user_api="blas")
 
 
-def _slices(task: Task, panel: Panel, split: TurnSplit) -> tuple[Rows, Rows, dict[str, Any]]:
+def _slices(
+    task: Task,
+    panel: Panel,
+    split: TurnSplit,
+    after: tuple[str, ...] = ("calibration", "selection"),
+) -> tuple[Rows, Rows, dict[str, Any]]:
     training = panel.rows(split.mask(panel, "train"))
     head = task.head_of(training) if len(training) else {}
     train = slice_rows(task, training, head)
-    after = split.mask(panel, "calibration") | split.mask(panel, "selection")
-    calibration = slice_rows(task, panel.rows(after), head)
+    later = np.any([split.mask(panel, name) for name in after], axis=0)
+    calibration = slice_rows(task, panel.rows(later), head)
     for name, rows in (("training", train), ("calibration", calibration)):
         if len(rows) < 3 * rows.horizon_bars:
             raise FitError(

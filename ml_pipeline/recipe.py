@@ -52,6 +52,9 @@ class Recipe:
     space
         What tuning may search, by hyper-parameter: ``(low, high, "float")``, ``(…, "log")``,
         ``(…, "int")``, or choices and at last ``"choice"``.
+    tuned
+        Whether its hyper-parameters were found on the selection slice, which then may not weigh
+        the learner as well.
 
     Raises
     ------
@@ -71,6 +74,7 @@ class Recipe:
     estimator: str = ""
     keep: int | None = None
     space: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+    tuned: bool = False
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
@@ -103,6 +107,11 @@ class Recipe:
                 '(low, high, "float"), (low, high, "log"), (low, high, "int") or '
                 '(one, another, …, "choice")'
             )
+
+    @property
+    def chooses(self) -> bool:
+        """Whether columns are still to be chosen: more are offered than kept."""
+        return self.keep is not None and self.keep < len(self.features)
 
     def load_estimator(self) -> Estimator:
         """Import and return the learner's fit function."""
