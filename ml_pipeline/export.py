@@ -13,7 +13,8 @@ from ml_pipeline.baselines import Baseline
 from ml_pipeline.calibration import Blend, sigmoid
 from ml_pipeline.errors import ParityError
 from ml_pipeline.lesson import Margin, Scaled
-from ml_pipeline.onnx_graph import INPUT, Graph
+from ml_pipeline.novelty import Novelty
+from ml_pipeline.onnx_graph import INPUT, NOVELTY, OUTPUT, Graph
 from ml_pipeline.panel import Panel
 from ml_pipeline.rows import Rows
 from ml_pipeline.tasks import Task
@@ -28,6 +29,10 @@ TOLERANCE = {
     "volatility": 1e-4,
 }
 """Largest difference between graph and fit: probabilities, log returns, ln RV² (relative in f²)."""
+
+
+NOVELTY_TOLERANCE = 1e-3
+"""Largest difference of the novelty between graph and fit, in units of the limit."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +53,8 @@ class Composed:
         Columns the learner was fitted on.
     scale_blend
         How far a learnt scale is believed; None where none was learnt.
+    novelty
+        How far rows lie from the training rows; None before it is fitted.
     """
 
     task: Task
@@ -57,6 +64,7 @@ class Composed:
     blend: Blend | None = None
     learnt: tuple[str, ...] = ()
     scale_blend: Blend | None = None
+    novelty: Novelty | None = None
 
     def learner_margin(self, rows: Rows) -> Floats:
         """Return the learner's own margin [n, K], in the baseline's unit; noughts if none."""
@@ -113,7 +121,9 @@ class Composed:
         if self.task.curve == "logit":
             margin = graph.add("Sigmoid", margin)
         outputs = [margin] if width is None else [margin, width]
-        return graph.to_bytes(graph.join(outputs), self.task.width + (width is not None))
+        novelty = None if self.novelty is None else self.novelty.nodes(graph)
+        columns = self.task.width + (width is not None)
+        return graph.to_bytes(graph.join(outputs), columns, novelty)
 
     def _scaled_nodes(self, graph: Graph, log_variance: str) -> str | None:
         """Add the σ that was learnt; None where there is none."""
@@ -145,7 +155,13 @@ def score(onnx_bytes: bytes, panel: Panel) -> Floats:
     opened = session(onnx_bytes)
     columns = tuple(json.loads(opened.get_modelmeta().custom_metadata_map["columns"]))
     x = np.ascontiguousarray(panel.columns(columns), dtype=np.float32)
-    return np.asarray(opened.run(None, {INPUT: x})[0], dtype=np.float64)
+    return np.asarray(opened.run([OUTPUT], {INPUT: x})[0], dtype=np.float64)
+
+
+def novelty_of(onnx_bytes: bytes, X: NDArray[np.float32]) -> Floats:
+    """Return the novelty [n] of the rows `X` [n, F] by a graph that has one."""
+    answer = session(onnx_bytes).run([NOVELTY], {INPUT: np.ascontiguousarray(X)})
+    return np.asarray(answer[0][:, 0], dtype=np.float64)
 
 
 def verified_parity(model: Composed, onnx_bytes: bytes, rows: Rows) -> float:
@@ -163,4 +179,18 @@ def verified_parity(model: Composed, onnx_bytes: bytes, rows: Rows) -> float:
             f"the exported {model.task.kind} model differs from the fitted one by "
             f"{difference:.3g} (limit {limit:g}) on {len(rows)} rows; it was not exported"
         )
+    if model.novelty is not None:
+        _check_novelty(model, model.novelty, onnx_bytes, rows)
     return difference
+
+
+def _check_novelty(model: Composed, novelty: Novelty, onnx_bytes: bytes, rows: Rows) -> None:
+    X = rows.matrix(model.columns)
+    fitted, exported = novelty(X), novelty_of(onnx_bytes, X)
+    difference = float((np.abs(exported - fitted) / np.maximum(fitted, 1.0)).max())
+    if not difference <= NOVELTY_TOLERANCE:
+        raise ParityError(
+            f"the novelty of the exported {model.task.kind} model differs from the fitted one by "
+            f"{difference:.3g} (limit {NOVELTY_TOLERANCE:g}) on {len(rows)} rows; "
+            "it was not exported"
+        )

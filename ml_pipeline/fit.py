@@ -23,6 +23,7 @@ from ml_pipeline.export import Composed, verified_parity
 from ml_pipeline.heads_fit import fit_head
 from ml_pipeline.learner import fit_learner
 from ml_pipeline.lesson import Scaled
+from ml_pipeline.novelty import FLAGGED, fit_novelty
 from ml_pipeline.panel import Panel
 from ml_pipeline.recipes import BASELINE, Recipe
 from ml_pipeline.rows import Rows, all_finite
@@ -205,6 +206,8 @@ def _fitted(
     head: dict[str, Any],
     spec: dict[str, Any],
 ) -> Fitted:
+    X = train.matrix(model.columns)
+    model = replace(model, novelty=fit_novelty(X, calibration.matrix(model.columns)))
     onnx_bytes = model.to_onnx()
     step = max(len(calibration) // _PARITY_ROWS, 1)
     probe = calibration.take(np.arange(len(calibration)) % step == 0)
@@ -212,6 +215,7 @@ def _fitted(
         "baseline_is": model.baseline.name,
         "training_rows": len(train),
         "calibration_rows": len(calibration),
+        "novel_share": FLAGGED,
     }
     if model.blend is not None:
         facts |= {"weight": model.blend.weight.tolist(), "weight_z": model.blend.z.tolist()}

@@ -12,6 +12,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 INPUT = "features"
 OUTPUT = "output"
+NOVELTY = "novelty"
 OPSET = 17
 ML_OPSET = 3
 IR_VERSION = 8
@@ -19,7 +20,9 @@ _PRODUCER = "tidewheel"
 
 
 class Graph:
-    """A graph with one input ``features`` [N, F] and one output ``output`` [N, K], both float32.
+    """A graph with the input ``features`` [N, F] and the output ``output`` [N, K], both float32.
+
+    Where novelty was fitted there is a second output, ``novelty`` [N, 1].
 
     Names are numbered in the order of writing and nothing depends on the clock, on hashing or on
     a converter's version: the same model always serialises to the same bytes.
@@ -66,20 +69,29 @@ class Graph:
         """Return tensors [N, k] side by side."""
         return parts[0] if len(parts) == 1 else self.add("Concat", *parts, axis=1)
 
-    def to_bytes(self, output: str, width: int) -> bytes:
+    def to_bytes(self, output: str, width: int, novelty: str | None = None) -> bytes:
         """Serialise the graph whose result is the tensor `output` of shape [N, width].
+
+        The tensor `novelty` [N, 1], if there is one, becomes a second output.
 
         Raises
         ------
         onnx.checker.ValidationError
             If the nodes do not form a valid graph.
         """
-        last = helper.make_node("Identity", [output], [OUTPUT], name=OUTPUT)
+        results = {OUTPUT: (output, width)} | ({NOVELTY: (novelty, 1)} if novelty else {})
+        last = [
+            helper.make_node("Identity", [tensor], [name], name=name)
+            for name, (tensor, _) in results.items()
+        ]
         graph = helper.make_graph(
-            [*self._nodes, last],
+            [*self._nodes, *last],
             _PRODUCER,
             [helper.make_tensor_value_info(INPUT, TensorProto.FLOAT, ["N", len(self.columns)])],
-            [helper.make_tensor_value_info(OUTPUT, TensorProto.FLOAT, ["N", width])],
+            [
+                helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", k])
+                for name, (_, k) in results.items()
+            ],
             self._constants,
         )
         opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid("ai.onnx.ml", ML_OPSET)]

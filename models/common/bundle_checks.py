@@ -155,36 +155,51 @@ def _check_instant(field: str, text: object) -> None:
 def make_probe(runner: OnnxRunner, rows: NDArray[Any]) -> dict[str, Any]:
     """Return `rows` and the graph's answers to them, as ``probe.json`` keeps them."""
     matrix = np.asarray(rows, dtype=np.float32)
-    return {"input": matrix.tolist(), "output": _answer(runner, matrix).tolist()}
+    answers = {name: found.tolist() for name, found in _answers(runner, matrix).items()}
+    return {"input": matrix.tolist(), **answers}
 
 
 def check_probe(runner: OnnxRunner, probe: Mapping[str, Any]) -> None:
     """Refuse a graph that no longer answers its probe as it did."""
-    rows, expected = _matrix(probe, "input"), _matrix(probe, "output")
-    found = _answer(runner, rows)
-    if found.shape != expected.shape:
-        raise BundleError(f"probe.json has answers {expected.shape}, the graph {found.shape}")
-    if not _close(found, expected):
-        raise BundleError(
-            "the graph answers its probe otherwise than when it was written: max abs difference "
-            f"{np.abs(found - expected).max():.3g}, allowed {PROBE_ATOL:.0e} + {PROBE_RTOL:.0e}·|y|"
-        )
+    rows = _matrix(probe, "input")
+    for name, found in _answers(runner, rows).items():
+        expected = _matrix(probe, name)
+        if found.shape != expected.shape:
+            raise BundleError(
+                f"probe.json has for {name} {expected.shape}, the graph {found.shape}"
+            )
+        if not _close(found, expected):
+            raise BundleError(
+                "the graph answers its probe otherwise than when it was written: max abs "
+                f"difference of {name} {np.abs(found - expected).max():.3g}, allowed "
+                f"{PROBE_ATOL:.0e} + {PROBE_RTOL:.0e}·|y|"
+            )
 
 
-def _answer(runner: OnnxRunner, rows: NDArray[np.float32]) -> NDArray[np.float32]:
+def _answers(runner: OnnxRunner, rows: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
     """Return the graph's answers to all rows at once, which each row alone must get too."""
     try:
-        together = runner.run(rows)
-        runner.head.check(together.astype(np.float64))
-        alone = np.concatenate([runner.run(row[None]) for row in rows])
+        together = _forecast(runner, rows)
+        alone = [_forecast(runner, row[None]) for row in rows]
     except (FeatureError, PredictionError) as error:
         raise BundleError(f"probe.json: {error}") from error
-    if not _close(alone, together):
-        raise BundleError("the graph answers a row alone otherwise than among others; rows leak")
+    for name, found in together.items():
+        if not _close(np.concatenate([one[name] for one in alone]), found):
+            raise BundleError(
+                f"the graph answers a row alone otherwise than among others ({name}); rows leak"
+            )
     return together
 
 
-def _close(a: NDArray[np.float32], b: NDArray[np.float32]) -> bool:
+def _forecast(runner: OnnxRunner, rows: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
+    raw, novelty = runner.forecast(rows)
+    answers = {"output": raw.astype(np.float32)}
+    return (
+        answers if novelty is None else answers | {"novelty": novelty[:, None].astype(np.float32)}
+    )
+
+
+def _close(a: NDArray[Any], b: NDArray[Any]) -> bool:
     return np.allclose(a, b, rtol=PROBE_RTOL, atol=PROBE_ATOL)
 
 

@@ -18,7 +18,7 @@ from models.common.heads import Answer
 from models.common.model import Model, matrix_for, open_model
 from models.common.names import is_standing_name
 from models.common.registry import ENSEMBLES, models_folder
-from models.common.risk_score import RiskScore
+from models.common.risk_score import with_items, with_novelty
 from models.common.rows import close_in
 from models.common.runner import check_close
 from models.common.slot import check_word
@@ -136,8 +136,8 @@ class EnsemblePredictor(BaseModel):
         -------
         dict or RiskScore
             The kind's answer with ``missing`` (names of members left out) and, where members vote
-            on one row, ``votes`` (how many would answer what). For members of several kinds, such
-            an answer by kind.
+            on one row, ``votes`` (how many would answer what). ``novelty`` is the largest that any
+            member sees. For members of several kinds, such an answer by kind.
 
         Raises
         ------
@@ -156,18 +156,20 @@ class EnsemblePredictor(BaseModel):
         answers = {kind: self._blend(kind, names, rows, price) for kind, names in groups.items()}
         missing = list(self.missing)
         if len(answers) == 1:
-            return _with(next(iter(answers.values())), missing=missing)
+            return with_items(next(iter(answers.values())), missing=missing)
         return {**answers, "missing": missing}
 
     def _blend(self, kind: str, names: list[str], rows: Any, close: Any) -> Answer:
         bundles = [self._members[name].bundle for name in names]
-        raws = np.stack([b.runner.forecast(matrix_for(b, rows, ordered=False)) for b in bundles])
+        told = [b.runner.forecast(matrix_for(b, rows, ordered=False)) for b in bundles]
+        raws = np.stack([raw for raw, _ in told])
         weights = self.shares(kind, names)
         raw = blend_raw(kind, self._method, raws, weights)
         head = blend_heads([bundle.head for bundle in bundles], weights)
         answer = head.decode(raw, None if close is None else check_close(close, len(raw)))
+        answer = with_novelty(answer, _largest([novelty for _, novelty in told]))
         if self._method == "voting" and len(raw) == 1:
-            return _with(answer, votes=count_votes(kind, raws))
+            return with_items(answer, votes=count_votes(kind, raws))
         return answer
 
     def shares(self, kind: str, names: list[str]) -> NDArray[np.float64]:
@@ -214,10 +216,13 @@ class EnsemblePredictor(BaseModel):
         return cls(models, weights, method, home=home, name=name)
 
 
-def _with(answer: Answer, **more: Any) -> Answer:
-    if isinstance(answer, RiskScore):
-        return RiskScore(**answer.as_dict(), **more)
-    return {**answer, **more}
+def _largest(novelties: list[NDArray[np.float64] | None]) -> Any:
+    """Return what the member says to whom the row is strangest: a number for one row."""
+    known = [novelty for novelty in novelties if novelty is not None]
+    if not known:
+        return None
+    largest = np.max(known, axis=0)
+    return float(largest[0]) if len(largest) == 1 else largest
 
 
 def config_path(name: str, home: str | Path | None = None) -> Path:

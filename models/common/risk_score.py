@@ -42,5 +42,18 @@ class RiskScore(float):
         return _restore, (self._items,)
 
 
+def with_items(answer: Any, **more: Any) -> Any:
+    """Return an answer, dict or `RiskScore`, with further items."""
+    if isinstance(answer, RiskScore):
+        return RiskScore(**answer.as_dict(), **more)
+    return {**answer, **more}
+
+
+def with_novelty(answer: Any, novelty: Any) -> Any:
+    """Return `answer` with ``novelty`` and ``out_of_distribution``: above 1, or None if unknown."""
+    beyond = None if novelty is None else novelty > 1
+    return with_items(answer, novelty=novelty, out_of_distribution=beyond)
+
+
 def _restore(items: dict[str, Any]) -> RiskScore:
     return RiskScore(**items)

@@ -13,8 +13,9 @@ from onnxruntime.capi import onnxruntime_pybind11_state as ort
 
 from models.common.errors import BundleError, FeatureError, PredictionError
 from models.common.heads import Answer, Head
+from models.common.risk_score import with_novelty
 
-INPUT, OUTPUT = "features", "output"
+INPUT, OUTPUT, NOVELTY = "features", "output", "novelty"
 
 # ONNX Runtime's exceptions share no base class of their own.
 _FAILURES = (
@@ -54,12 +55,13 @@ class Prediction:
 
 
 class OnnxRunner:
-    """Runs one graph: float32 [N, F] in, float32 [N, K] out.
+    """Runs one graph: float32 [N, F] in, float32 [N, K] out; and, where it has it, novelty [N, 1].
 
     Parameters
     ----------
     onnx : bytes
-        The graph, with one input ``features`` and one output ``output``.
+        The graph, with one input ``features``, an output ``output`` and, if novelty was
+        fitted, an output ``novelty``.
     names : sequence of str
         The F feature columns, for messages.
     head : Head
@@ -86,7 +88,12 @@ class OnnxRunner:
                 f"ONNX Runtime cannot load the graph: {_first_line(error)}"
             ) from error
         _check_ports("input", self._session.get_inputs(), INPUT, len(self.names))
-        _check_ports("output", self._session.get_outputs(), OUTPUT, head.width)
+        outputs = self._session.get_outputs()
+        novelty = [port for port in outputs[1:] if port.name == NOVELTY]
+        _check_ports("output", [p for p in outputs if p not in novelty], OUTPUT, head.width)
+        if novelty:
+            _check_ports("second output", novelty, NOVELTY, 1)
+        self._outputs = [OUTPUT, NOVELTY] if novelty else [OUTPUT]
 
     def run(self, features: ArrayLike) -> NDArray[np.float32]:
         """Return the graph's raw output [N, K] for `features` [N, F].
@@ -98,6 +105,25 @@ class OnnxRunner:
         PredictionError
             When the graph fails on it.
         """
+        raw: NDArray[np.float32] = self._run(self._matrix(features), [OUTPUT])[0]
+        return raw
+
+    def novelty(self, features: ArrayLike) -> NDArray[np.float64] | None:
+        """Return how far each row lies from the training rows, [N]; None if the graph cannot say.
+
+        It is in units of the limit: above 1 is out of distribution, where one in a hundred of the
+        rows after training lay.
+        """
+        if not self.has_novelty:
+            return None
+        return _novelty(self._run(self._matrix(features), [NOVELTY])[0])
+
+    @property
+    def has_novelty(self) -> bool:
+        """Whether the graph has the second output."""
+        return len(self._outputs) > 1
+
+    def _matrix(self, features: ArrayLike) -> NDArray[np.float32]:
         matrix = np.ascontiguousarray(features, dtype=np.float32)
         if matrix.ndim != 2 or matrix.shape[1] != len(self.names) or not len(matrix):
             raise FeatureError(
@@ -105,33 +131,40 @@ class OnnxRunner:
             )
         if not np.isfinite(matrix).all():
             raise FeatureError(_holes(matrix, self.names))
-        return self._run(matrix)
+        return matrix
 
-    def _run(self, matrix: NDArray[np.float32]) -> NDArray[np.float32]:
+    def _run(self, matrix: NDArray[np.float32], outputs: list[str]) -> list[NDArray[np.float32]]:
         try:
-            (raw,) = self._session.run([OUTPUT], {INPUT: matrix})
+            answers: list[NDArray[np.float32]] = self._session.run(outputs, {INPUT: matrix})
         except _FAILURES as error:
             raise PredictionError(f"the graph failed: {_first_line(error)}") from error
-        if raw.shape != (len(matrix), self.head.width):
+        width = self.head.width if outputs[0] == OUTPUT else 1
+        if answers[0].shape != (len(matrix), width):
             raise PredictionError(
-                f"the graph answered {raw.shape}, not {(len(matrix), self.head.width)}"
+                f"the graph answered {answers[0].shape}, not {(len(matrix), width)}"
             )
-        return raw  # type: ignore[no-any-return]
+        return answers
 
-    def forecast(self, features: ArrayLike) -> NDArray[np.float64]:
-        """Return what `run` does in double precision, refused if it cannot be this kind's output.
+    def forecast(
+        self, features: ArrayLike
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
+        """Return what `run` and `novelty` do, in double precision and checked.
 
         Raises
         ------
         FeatureError, PredictionError
             As `run`, and where a probability is none or a number not finite.
         """
-        raw = self.run(features).astype(np.float64)
-        self.head.check(raw)
-        return raw
+        raw, *novelty = self._run(self._matrix(features), self._outputs)
+        exact = raw.astype(np.float64)
+        self.head.check(exact)
+        return exact, _novelty(novelty[0]) if novelty else None
 
     def answer(self, features: ArrayLike, close: ArrayLike | None = None) -> Answer:
         """Return the kind's answer for `features` [N, F]: scalars for one row, else arrays of N.
+
+        Every answer has ``novelty`` and ``out_of_distribution`` besides; both are None where the
+        bundle is older than novelty.
 
         Parameters
         ----------
@@ -147,8 +180,19 @@ class OnnxRunner:
         PredictionError
             When the graph fails or its output cannot be this kind's.
         """
-        raw = self.forecast(features)
-        return self.head.decode(raw, None if close is None else check_close(close, len(raw)))
+        matrix = self._matrix(features)
+        if len(matrix) == 1:
+            return self._answer_one(matrix, close)
+        raw, novelty = self.forecast(matrix)
+        prices = None if close is None else check_close(close, len(raw))
+        return with_novelty(self.head.decode(raw, prices), novelty)
+
+    def _answer_one(self, matrix: NDArray[np.float32], close: Any) -> Answer:
+        raw, *more = self._run(matrix, self._outputs)
+        if type(close) is not float or not close > 0:
+            close = None if close is None else float(check_close(close, 1)[0])
+        answer = self.head.decode_one(raw[0].tolist(), close)
+        return with_novelty(answer, float(_novelty(more[0])[0]) if more else None)
 
     def predict(self, features: ArrayLike, close: ArrayLike | None = None) -> Prediction:
         """Return what `answer` does, as a Prediction with the parts most callers want."""
@@ -165,6 +209,13 @@ class OnnxRunner:
             direction,
             self.model_name,
         )
+
+
+def _novelty(answered: NDArray[np.float32]) -> NDArray[np.float64]:
+    novelty = answered[:, 0].astype(np.float64)
+    if not novelty.min() >= 0:
+        raise PredictionError("the graph's novelty is negative or no number")
+    return novelty
 
 
 def check_close(close: ArrayLike, rows: int) -> NDArray[np.float64]:

@@ -34,8 +34,12 @@ def graph(
     ir: int = 8,
     domain: str = "",
     outputs: int = 1,
+    novelty: float | None = None,
 ) -> bytes:
-    """Return an ONNX graph whose answer for a row is its weighted sum plus `bias`, made lawful."""
+    """Return an ONNX graph whose answer for a row is its weighted sum plus `bias`, made lawful.
+
+    With `novelty`, that many times the first column's size is a second output.
+    """
     columns = 2 if kind in ("price", "volatility") else 1
     weights = np.full((width, columns), 0.01, dtype=np.float32)
     shift = np.full(columns, bias, dtype=np.float32)
@@ -64,6 +68,17 @@ def graph(
     if outputs == 2:
         nodes.append(helper.make_node("Identity", ["output"], ["label"]))
         ports.append(helper.make_tensor_value_info("label", TensorProto.FLOAT, ["N", columns]))
+    if novelty is not None:
+        extra += [
+            numpy_helper.from_array(np.array([0], dtype=np.int64), "first"),
+            numpy_helper.from_array(np.array(novelty, dtype=np.float32), "strangeness"),
+        ]
+        nodes += [
+            helper.make_node("Gather", ["features", "first"], ["of_first"], axis=1),
+            helper.make_node("Abs", ["of_first"], ["size"]),
+            helper.make_node("Mul", ["size", "strangeness"], ["novelty"]),
+        ]
+        ports.append(helper.make_tensor_value_info("novelty", TensorProto.FLOAT, ["N", 1]))
     made = helper.make_graph(
         nodes,
         "tiny",
@@ -110,13 +125,14 @@ def bundle(
     scope: str = "majors",
     timeframe: str = "1m",
     bias: float = 0.0,
+    novelty: float | None = None,
     **more: Any,
 ) -> Path:
     """Write a tiny bundle where the registry at `models` keeps it; return its folder."""
     slot = Slot(scope, kind, timeframe)
     return write_bundle(
         models / scope / kind / version,
-        onnx=graph(kind, bias),
+        onnx=graph(kind, bias, novelty=novelty),
         metadata=metadata(slot, version, **more),
         schema=SCHEMA,
         metrics={"skill": 0.01},
