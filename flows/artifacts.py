@@ -90,6 +90,9 @@ def report(summary: Mapping[str, Any], heading: str) -> str:
     parts = {
         "Failures": failures,
         "Decisions": [_line(slot["kind"], slot["sentence"]) for slot in summary["slots"]],
+        "Recipes left out": [
+            f"* {said}" for slot in summary["slots"] for said in slot.get("left_out", ())
+        ],
         "Candles": [_line(found["symbol"], found["sentence"]) for found in summary["fetch"]],
         "Ensembles": [_line(row["slot"], row["sentence"]) for row in summary["ensembles"]],
         "Seconds": [_line(stage, f"{value:.2f}") for stage, value in summary["seconds"].items()],

@@ -13,7 +13,7 @@ from prefect.runtime import flow_run
 from flows import artifacts
 from flows.late import scheduled_for, turn_since
 from flows.lock import one_turn
-from flows.parameters import Days, Kinds, Now, Seed, Source, Symbols, Timeframe
+from flows.parameters import Days, Kinds, Now, Recipes, Seed, Source, Symbols, Timeframe
 from flows.recovery import alive
 from flows.runners import task_runner
 from flows.turn import Turn, nothing_to_do, worth_another_try
@@ -101,6 +101,7 @@ def ensembles(turn: TurnRef) -> Any:
 def cycle(
     symbols: Symbols = None,
     kinds: Kinds = None,
+    recipes: Recipes = None,
     timeframe: Timeframe = None,
     days: Days = None,
     source: Source = None,
@@ -114,6 +115,7 @@ def cycle(
     Args:
         symbols: Trading pairs such as BTC-USDT, learnt together as one scope.
         kinds: Which models to train and judge.
+        recipes: Which recipes compete: default, all, or names such as direction/logistic.
         timeframe: Bar length, such as 1m or 5m.
         days: History to work on, in days.
         source: Where candles come from (simulated, files:<folder>, exchange:<id>).
@@ -121,7 +123,13 @@ def cycle(
         now: The moment of the turn, with its zone; the clock's if left out.
     """
     settings = load_settings(
-        symbols=symbols, kinds=kinds, timeframe=timeframe, days=days, source=source, seed=seed
+        symbols=symbols,
+        kinds=kinds,
+        recipes=recipes,
+        timeframe=timeframe,
+        days=days,
+        source=source,
+        seed=seed,
     )
     with alive(settings.prefect_dir, str(flow_run.get_id())), one_turn(settings):
         scheduled = scheduled_for()

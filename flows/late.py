@@ -26,7 +26,7 @@ def scheduled_for() -> datetime | None:
 
 
 def turn_since(settings: Settings, moment: datetime) -> Turn | None:
-    """Return a completed turn of these settings' scope, timeframe and kinds since `moment`."""
+    """Return a completed turn since `moment` that did all that these settings ask for."""
     suffix = f"_{scope_of(settings.symbols)}_{settings.timeframe}"
     earliest = f"{moment:%Y-%m-%dT%H%MZ}{suffix}"
     for turn in store_of(settings).list_turns():
@@ -38,7 +38,9 @@ def turn_since(settings: Settings, moment: datetime) -> Turn | None:
 
 
 def _covers(turn: Turn, settings: Settings) -> bool:
-    """Tell whether a turn worked on this market and all these kinds: one of a kind does not."""
-    kinds = set(settings.kinds)
+    """Tell whether a turn worked on this market, all these kinds and recipes."""
+    kinds, recipes = set(settings.kinds), set(settings.recipes)
     same = turn.params.get("source", settings.source) == settings.source
-    return same and kinds <= set(turn.params.get("kinds", kinds))
+    had = set(turn.params.get("recipes", recipes))
+    whole = "all" in had or recipes <= had
+    return same and whole and kinds <= set(turn.params.get("kinds", kinds))

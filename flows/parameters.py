@@ -11,6 +11,7 @@ Kind = Literal["direction", "risk", "price", "momentum", "volatility"]
 
 Symbols = list[str] | None
 Kinds = list[Kind] | None
+Recipes = list[str] | None
 Timeframe = str | None
 Days = Annotated[float | None, Field(ge=1)]
 Source = str | None

@@ -12,7 +12,7 @@ from prefect.runtime import flow_run
 from flows import artifacts
 from flows.cycle import turn_of
 from flows.lock import one_turn
-from flows.parameters import Days, Kinds, Source, Symbols, Timeframe
+from flows.parameters import Days, Kinds, Recipes, Source, Symbols, Timeframe
 from flows.recovery import alive
 from flows.runners import task_runner
 from orchestration.settings import load_settings
@@ -29,6 +29,7 @@ Json = dict[str, Any]
 def retrain(
     symbols: Symbols = None,
     kinds: Kinds = None,
+    recipes: Recipes = None,
     days: Days = None,
     timeframe: Timeframe = None,
     source: Source = None,
@@ -41,12 +42,18 @@ def retrain(
     Args:
         symbols: Trading pairs such as BTC-USDT, learnt together as one scope.
         kinds: Which models to train and judge.
+        recipes: Which recipes compete: default, all, or names such as direction/logistic.
         days: History to work on, in days.
         timeframe: Bar length, such as 1m or 5m.
         source: Where candles come from (simulated, files:<folder>, exchange:<id>).
     """
     settings = load_settings(
-        symbols=symbols, kinds=kinds, days=days, timeframe=timeframe, source=source
+        symbols=symbols,
+        kinds=kinds,
+        recipes=recipes,
+        days=days,
+        timeframe=timeframe,
+        source=source,
     )
     with alive(settings.prefect_dir, str(flow_run.get_id())), one_turn(settings):
         return turn_of(settings, datetime.now(UTC))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 from ml_pipeline.errors import RecipeError
@@ -62,7 +62,11 @@ def kind_of(word: str) -> str:
     raise RecipeError(f"no model of type {word!r}; the types are {known}")
 
 
-def panel_columns(timeframe: str, kinds: Sequence[str] = tuple(TASKS)) -> tuple[str, ...]:
-    """Return every column that the recipes and baselines of `kinds` read, each once."""
-    needed = [n for kind in kinds for recipe in RECIPES[kind] for n in recipe.columns(timeframe)]
+def panel_columns(
+    timeframe: str,
+    kinds: Sequence[str] = tuple(TASKS),
+    recipes: Mapping[str, Sequence[Recipe]] = RECIPES,
+) -> tuple[str, ...]:
+    """Return every column that `recipes` and baselines of `kinds` read, each once."""
+    needed = [n for kind in kinds for recipe in recipes[kind] for n in recipe.columns(timeframe)]
     return tuple(dict.fromkeys(needed))

@@ -18,6 +18,7 @@ from pydantic_settings import (
 
 from market.symbols import parse_symbol, parse_symbols
 from market.timeframes import parse_timeframe
+from ml_pipeline.recipe_words import check_recipes
 from models.common.slot import KINDS
 
 CONFIG_VARIABLE = "TIDEWHEEL_CONFIG"
@@ -96,6 +97,7 @@ class Settings(BaseSettings):
     days: float = Field(14, ge=1, le=3650, description="history that a turn works on")
     seed: int = Field(0, ge=0, lt=2**32, description="of every random draw")
     kinds: Annotated[tuple[str, ...], NoDecode] = KINDS
+    recipes: Annotated[tuple[str, ...], NoDecode] = ("default",)
     benchmark: str = Field("BTC-USDT", description="symbol that features compare with")
     runner: Literal["threads", "processes", "dask", "ray"] = "threads"
     runner_address: str | None = Field(None, description="scheduler of an existing cluster")
@@ -139,6 +141,12 @@ class Settings(BaseSettings):
         if unknown or not asked:
             raise ValueError(f"unknown kinds {unknown}; choose from {', '.join(KINDS)}")
         return tuple(kind for kind in KINDS if kind in asked)
+
+    @field_validator("recipes", mode="before")
+    @classmethod
+    def _recipes(cls, value: object) -> tuple[str, ...]:
+        asked = _words(value)
+        return check_recipes(asked) if asked else ("default",)
 
     @property
     def candles_dir(self) -> Path:

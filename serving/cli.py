@@ -44,6 +44,7 @@ def cycle(
     source: Annotated[Text, option("simulated, files:<folder> or exchange:<id>.")] = None,
     symbols: Annotated[Text, option("Trading pairs, separated by commas.")] = None,
     kinds: Annotated[Text, option("Model kinds, separated by commas.")] = None,
+    recipes: Annotated[Text, option("default, all, or names such as direction/logistic.")] = None,
     timeframe: Annotated[Text, option("Bar length, such as 1m.")] = None,
     days: Annotated[float | None, option("History to work on.")] = None,
     seed: Annotated[int | None, option("Of every random draw.")] = None,
@@ -62,7 +63,7 @@ def cycle(
     from serving import turn
 
     asked = {"source": source, "symbols": symbols, "kinds": kinds, "timeframe": timeframe}
-    settings = _settings(home, **asked, days=days, seed=seed)
+    settings = _settings(home, **asked, recipes=recipes, days=days, seed=seed)
     moment = None if now is None else utc(instant_ms(now)).to_pydatetime()
     summary = turn.run(settings, moment)
     if json:

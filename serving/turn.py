@@ -34,6 +34,7 @@ def run(settings: Settings, now: datetime | None) -> Json:
     parameters: Json = {
         "symbols": list(settings.symbols),
         "kinds": list(settings.kinds),
+        "recipes": list(settings.recipes),
         "timeframe": settings.timeframe,
         "days": settings.days,
         "source": settings.source,
@@ -82,6 +83,9 @@ def show(summary: Mapping[str, Any], settings: Settings) -> None:
         if not found["report"]["clean"]:
             name, said = escape(found["symbol"]), escape(found["sentence"])
             console.show(f"[yellow]candles of {name}:[/yellow] {said}")
+    for slot in summary["slots"]:
+        for said in slot.get("left_out", ()):
+            console.show(f"[yellow]recipe[/yellow] {escape(said)}")
     for failure in summary["failures"]:
         name = f"{failure['stage']} {failure['subject']}".strip()
         console.show(f"[red]{escape(name)} failed:[/red] {escape(failure['message'])}")

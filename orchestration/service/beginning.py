@@ -7,6 +7,7 @@ from datetime import datetime
 from market.symbols import scope_of
 from market.timeframes import instant_ms, timeframe_ms, utc
 from orchestration.engine import in_service
+from orchestration.service.data import competition_of
 from orchestration.service.errors import OtherMarket, OtherParameters
 from orchestration.service.publishing import parameters, turn_run
 from orchestration.service.refs import Begun, Json, TurnRef
@@ -32,6 +33,8 @@ def begin(settings: Settings, now: datetime | str | int) -> Begun:
     ------
     OtherParameters
         This turn was begun with other parameters.
+    RecipeError
+        None of the recipes that the settings name has history enough.
     OtherMarket
         What serves was learnt on a simulated market and this one is real, or the reverse.
     """
@@ -45,13 +48,15 @@ def begin(settings: Settings, now: datetime | str | int) -> Begun:
     if newer is not None:
         said = f"the newer turn {newer[0]} is completed; {turn.turn_id} would undo it: nothing done"
         return Begun(turn, "overtaken", said, newer[1])
+    for kind in settings.kinds:
+        competition_of(turn, kind)  # raises before anything is written
     found = store.begin_turn(turn.turn_id, parameters(turn))
     _refuse_other(turn, found.params)
     if found.status in (COMPLETED, WITH_FAILURES):
         said = f"{turn.turn_id} is {found.status}: nothing to do, nothing changed"
         return Begun(turn, "done", said, found.summary)
     turn_run(turn)
-    preload(settings.kinds)
+    preload(turn)
     if found.status == "new":
         return Begun(turn, "new", f"{turn.turn_id} begins")
     return Begun(turn, "resumed", f"{turn.turn_id} was begun before and goes on")

@@ -15,9 +15,10 @@ from features.program import FeatureProgram
 from market.candles import open_ms
 from market.fetch import FetchResult, update
 from market.timeframes import DAY_MS, bars_per_day, timeframe_ms, utc
+from ml_pipeline.competing import Competition, competing, shared_split
 from ml_pipeline.panel import Panel, build_panel
-from ml_pipeline.recipes import RECIPES, panel_columns
-from ml_pipeline.splits import EVALUATION_DAYS, TurnSplit, turn_split
+from ml_pipeline.recipes import panel_columns
+from ml_pipeline.splits import TurnSplit
 from ml_pipeline.tasks import TASKS
 from orchestration.engine import in_service
 from orchestration.lifecycle.errors import SyncRefused
@@ -43,7 +44,8 @@ def columns(turn: TurnRef) -> tuple[str, ...]:
     the very start, so that no bar goes without their prediction.
     """
     settings = turn.settings
-    needed = list(panel_columns(settings.timeframe, settings.kinds))
+    recipes = {kind: competition_of(turn, kind).recipes for kind in settings.kinds}
+    needed = list(panel_columns(settings.timeframe, settings.kinds, recipes))
     store, registry, tracking = store_of(settings), registry_of(settings), tracking_of(settings)
     for kind in settings.kinds:
         slot = turn.slot(kind)
@@ -193,25 +195,31 @@ def _stored(turn: TurnRef, symbol: str, first_ms: int, end_ms: int) -> pd.DataFr
     return store.read(symbol, settings.timeframe, begin, end)
 
 
+def competition_of(turn: TurnRef, kind: str, panel: Panel | None = None) -> Competition:
+    """Return the recipes of a kind that compete in the turn, and which are left out.
+
+    Without a panel, as far as the days that were asked for allow; with one, as far as its bars do.
+
+    Raises
+    ------
+    RecipeError
+        None of the recipes that the settings name has history enough.
+    """
+    settings, days = turn.settings, turn.settings.days
+    if panel is not None:
+        days = min(days, (turn.at_ms - int(np.min(panel.ts))) / DAY_MS)
+    return competing(kind, settings.recipes, settings.timeframe, days)
+
+
 def split_of(turn: TurnRef, panel: Panel, kind: str, train_days: float | None = None) -> TurnSplit:
     """Return the slices of the turn for one kind; by default for its longest recipe.
 
-    A recipe's training window is the least: more days of history, when they were asked for, all go
-    into training, so that the slices which calibrate and judge keep their length.
+    See `ml_pipeline.competing.shared_split`: every recipe of a kind is judged on the same bars.
     """
-    longest = max(recipe.train_days for recipe in RECIPES[kind])
-    horizon = horizon_of(turn, kind)
-    purges = 4 * (horizon + 1) / bars_per_day(turn.settings.timeframe)
-    return turn_split(
-        int(np.min(panel.ts)),
-        turn.at_ms,
-        turn.settings.timeframe,
-        horizon,
-        max(
-            longest if train_days is None else train_days,
-            turn.settings.days - sum(EVALUATION_DAYS) - purges,
-        ),
-    )
+    longest = competition_of(turn, kind, panel).train_days
+    first = int(np.min(panel.ts))
+    timeframe = turn.settings.timeframe
+    return shared_split(kind, timeframe, first, turn.at_ms, longest, train_days)
 
 
 def horizon_of(turn: TurnRef, kind: str) -> int:

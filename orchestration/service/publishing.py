@@ -32,6 +32,7 @@ def parameters(turn: TurnRef) -> Json:
         "days": s.days,
         "seed": s.seed,
         "kinds": list(s.kinds),
+        "recipes": list(s.recipes),
     }
 
 

@@ -114,10 +114,14 @@ class Fit:
 
 @dataclass(frozen=True)
 class Fits:
-    """All versions fitted for one kind; the baseline comes first."""
+    """All versions fitted for one kind; the baseline comes first.
+
+    ``left_out`` says of each recipe that was asked for and not fitted, why.
+    """
 
     kind: str
     versions: tuple[Fit, ...]
+    left_out: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

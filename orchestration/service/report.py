@@ -110,6 +110,7 @@ def _slot(turn: TurnRef, work: Work, kind: str, failures: tuple[Failure, ...]) -
         "challenger": None,
         **dict.fromkeys(_FIGURES),
         "versions_trained": [fit.version for fit in fits.versions] if fits else [],
+        "left_out": list(fits.left_out) if fits else [],
         "fit_seconds": {fit.version: fit.seconds for fit in fits.versions} if fits else {},
         "run_ids": list(published.run_ids) if published else [],
         "pictures": list(published.pictures) if published else [],

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -15,21 +14,21 @@ from ml_pipeline.panel import Panel
 from ml_pipeline.recipes import BASELINE, RECIPES, Recipe
 from models.common.files import locked, write_folder
 from models.common.slot import version_name
-from orchestration.service.data import split_of
+from orchestration.service.data import competition_of, split_of
 from orchestration.service.refs import Dataset, Fit, TurnRef
 
 # Its loop holds the GIL and has no limit of its own: it gets a process that can be killed.
 ISOLATED = ("torch",)
 
 
-def preload(kinds: Iterable[str]) -> None:
+def preload(turn: TurnRef) -> None:
     """Import the learners' libraries, before anything runs beside anything.
 
     They import each other in circles; a thread that imports one while another thread is half-way
     through the next can see a half-made module.
     """
-    for kind in kinds:
-        for recipe in RECIPES[kind]:
+    for kind in turn.settings.kinds:
+        for recipe in competition_of(turn, kind).recipes:
             if recipe.library not in ISOLATED:
                 recipe.load_estimator()
 
@@ -68,9 +67,10 @@ def _fit(turn: TurnRef, kind: str, recipe: Recipe | None, data: Dataset) -> Fitt
     return fit(recipe, panel, split, settings.seed)
 
 
-def names_of(kind: str) -> tuple[str, ...]:
-    """Return what is fitted for a kind: the baseline, then its recipes."""
-    return (BASELINE, *(recipe.name for recipe in RECIPES[kind]))
+def names_of(turn: TurnRef, kind: str, data: Dataset) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return what is fitted for a kind, the baseline first, and a sentence for what is left out."""
+    field = competition_of(turn, kind, Panel.load(data.folder))
+    return (BASELINE, *(recipe.name for recipe in field.recipes)), field.left_out
 
 
 def save_fitted(folder: Path, fitted: Fitted) -> None:

@@ -36,7 +36,7 @@ the same home.
 
 from __future__ import annotations
 
-from ml_pipeline.errors import PanelError
+from ml_pipeline.errors import LearningError, PanelError
 from ml_pipeline.panel import Panel
 from orchestration import engine
 from orchestration.service import data as turn_data
@@ -145,12 +145,14 @@ def drift(turn: TurnRef, kind: str) -> Drifted:
 
 
 def fit(turn: TurnRef, kind: str) -> Fits:
-    """Fit the baseline and every recipe of a kind, each on one thread.
+    """Fit the baseline and every recipe of a kind that competes, each on one thread.
+
+    A recipe that cannot be fitted is recorded as a failure and left out; the others compete.
 
     Raises
     ------
     PipelineError
-        One of them cannot be fitted.
+        The baseline cannot be fitted, or no recipe can.
     """
 
     def make() -> Fits:
@@ -163,7 +165,20 @@ def fit(turn: TurnRef, kind: str) -> Fits:
                 lambda: fit_version(turn, kind, name, data), is_sound,
             )  # fmt: skip
 
-        return Fits(kind, tuple(one(name) for name in names_of(kind)))
+        (base, *names), left_out = names_of(turn, kind, data)
+        versions = [one(base)]
+        errors: dict[str, LearningError] = {}
+        for name in names:
+            try:
+                versions.append(one(name))
+            except LearningError as error:
+                errors[name] = error
+        if len(versions) == 1:
+            raise next(iter(errors.values()))
+        for name, why in errors.items():
+            fail(turn, "fits", f"{kind}-{name}", why)
+            left_out += (f"{kind}/{name} is left out: {why}",)
+        return Fits(kind, tuple(versions), left_out)
 
     def whole(fits: Fits) -> bool:
         return all(is_sound(version) for version in fits.versions)

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,7 +15,9 @@ import pytest
 from market.errors import SourceTimeout
 from market.source import open_source
 from market.timeframes import Instant
-from ml_pipeline.errors import FitError
+from ml_pipeline.errors import FitError, RecipeError
+from ml_pipeline.fit import Fitted
+from ml_pipeline.recipes import Recipe
 from models.common.predictor import load_model
 from models.common.slot import Slot
 from orchestration.drift import DriftVerdict
@@ -61,7 +64,7 @@ def test_a_turn_leaves_one_champion_in_mlflow_store_and_folder(new_settings: New
     assert slot["n"] > 0
     assert slot["champion"] in slot["sentence"]
     assert report["simulated"] is True
-    assert report["versions_trained"] == 2
+    assert report["versions_trained"] == 3
     assert set(report["seconds"]) >= {"fetch", "dataset", "fit", "judge", "decide", "total"}
     json.dumps(report, allow_nan=False)
 
@@ -118,17 +121,18 @@ def test_the_next_turn_resolves_predictions_and_goes_on(new_settings: NewSetting
     first = run_turn(settings, NOW)
     (written,) = first["ledger"]
     # Direction looks five bars ahead: of each symbol, five bars of each version are still open.
-    assert (written["predictions"], written["outcomes"]) == (2 * 2 * 5, 0)
+    # The versions are a baseline and two recipes.
+    assert (written["predictions"], written["outcomes"]) == (3 * 2 * 5, 0)
     second = run_turn(settings, LATER)
     (grown,) = second["ledger"]
-    assert grown["predictions"] == 2 * 2 * 720
+    assert grown["predictions"] == 3 * 2 * 720
     # Bars that closed until five bars before the turn, each once, whoever predicted it.
     assert grown["outcomes"] == 2 * 720
     slot = only_slot(second)
     assert slot["before"] == only_slot(first)["champion"]
     assert slot["action"] in ("refresh", "keep")
     versions = [m.version for m in store_of(settings).list_models(slot_key=slot["slot"])]
-    assert len(versions) == len(set(versions)) == 4
+    assert len(versions) == len(set(versions)) == 6
     (drifted,) = second["drift"]
     assert drifted["bars"] > 600
     # Who asks for the champion's last judgement gets its figures beside the decision.
@@ -198,6 +202,50 @@ def test_a_kind_that_cannot_be_fitted_keeps_its_champion(
     assert model.info["version_name"] == first["momentum"]["champion"]
 
 
+def test_a_recipe_that_cannot_be_fitted_is_left_out_and_the_others_compete(
+    new_settings: NewSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = new_settings(kinds="direction", symbols="BTC-USDT")
+    sound = staging.fit
+
+    def refuse(recipe: Recipe, *rest: Any, **more: Any) -> Fitted:
+        if recipe.name == "xgboost":
+            raise FitError("direction: it would not learn")
+        return sound(recipe, *rest, **more)
+
+    monkeypatch.setattr(staging, "fit", refuse)
+    report = run_turn(settings, NOW)
+    assert report["status"] == "completed with failures"
+    (failure,) = report["failures"]
+    assert (failure["stage"], failure["subject"]) == ("fits", "direction-xgboost")
+    slot = only_slot(report)
+    assert slot["left_out"] == ["direction/xgboost is left out: direction: it would not learn"]
+    assert {row["recipe"] for row in slot["contenders"]} == {"baseline", "logistic"}
+
+
+def test_recipes_that_are_named_compete_and_a_month_waits_for_its_history(
+    new_settings: NewSettings,
+) -> None:
+    settings = new_settings(symbols="BTC-USDT", recipes="lightgbm,direction/xgboost-30d")
+    report = run_turn(settings, NOW)
+    assert report["recipes"] == ["lightgbm", "direction/xgboost-30d"]
+    slot = only_slot(report)
+    trained = [version.rpartition("_")[2] for version in slot["versions_trained"]]
+    assert trained == ["baseline", "lightgbm"]
+    assert slot["versions_trained"][1] == "2025-05-20T0000Z_1m_lightgbm"
+    (said,) = slot["left_out"]
+    assert said.startswith("direction/xgboost-30d is left out: it trains on 30 days")
+    with pytest.raises(OtherParameters, match="recipes: "):
+        run_turn(new_settings(symbols="BTC-USDT", recipes="all"), NOW)
+
+
+def test_a_month_alone_on_a_short_history_begins_no_turn(new_settings: NewSettings) -> None:
+    settings = new_settings(symbols="BTC-USDT", recipes="xgboost-30d")
+    with pytest.raises(RecipeError, match="give more days, or name a shorter recipe too"):
+        run_turn(settings, NOW)
+    assert store_of(settings).list_turns() == []
+
+
 def test_no_symbol_at_all_fails_the_turn_until_the_same_command_succeeds(
     new_settings: NewSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -263,7 +311,7 @@ def test_a_damaged_champion_is_brought_back_from_mlflow(new_settings: NewSetting
     report = run_turn(settings, LATER)
     assert report["failures"] == []
     assert registry.problems() == {}
-    assert report["ledger"][0]["predictions"] == 2 * 2 * 720
+    assert report["ledger"][0]["predictions"] == 3 * 2 * 720
 
 
 def test_harm_in_the_ledger_rolls_back_and_flags(

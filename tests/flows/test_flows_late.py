@@ -53,7 +53,9 @@ def test_turns_with_failures_count_too(settings: Settings) -> None:
 
 def test_a_turn_of_one_kind_has_not_done_the_work_of_all(settings: Settings) -> None:
     store = store_of(settings)
-    for minute, params in enumerate(({"kinds": ["risk"]}, {"source": "files:/elsewhere"})):
+    for minute, params in enumerate(
+        ({"kinds": ["risk"]}, {"recipes": ["svm"]}, {"source": "files:/elsewhere"})
+    ):
         turn_id = f"2025-05-28T000{minute}Z_majors_1m"
         store.begin_turn(turn_id, params)
         store.finish_turn(turn_id, "completed", {})

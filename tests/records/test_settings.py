@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import re
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -22,6 +24,24 @@ def elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
             monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+def test_recipes_are_default_unless_named() -> None:
+    assert load_settings().recipes == ("default",)
+    assert load_settings(recipes="").recipes == ("default",)
+    named = load_settings(recipes="logistic, price/ridge,logistic")
+    assert named.recipes == ("logistic", "price/ridge")
+
+
+def test_the_table_is_read_only_when_a_recipe_is_named() -> None:
+    """A command that trains nothing loads no learner's library, and without names no table."""
+    code = (
+        "import sys; from orchestration.settings import load_settings as load; load();"
+        "first = 'ml_pipeline.recipe_table' in sys.modules; load(recipes='svm');"
+        "print(first, *sorted({'torch', 'xgboost', 'lightgbm', 'sklearn'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False"]
 
 
 def test_defaults_are_absolute_and_below_home(elsewhere: Path) -> None:
@@ -77,6 +97,8 @@ def test_words_are_read_in_their_common_spellings(
         ({"symbols": "lemon"}, "symbols: 'lemon' is not a trading pair"),
         ({"symbols": []}, "symbols: no symbol given"),
         ({"timeframe": "7m"}, "timeframe: "),
+        ({"recipes": "lstm"}, r"recipes: unknown recipes \['lstm'\]; choose default, all, or of"),
+        ({"recipes": "risk/xgboost"}, r"risk/ forest, logistic"),
         ({"kinds": "luck"}, r"kinds: unknown kinds \['luck'\]; choose from direction"),
         ({"workers": 0}, "workers: .*greater than or equal to 1, got 0"),
         ({"runner": "farm"}, "runner: .*'threads'.*got 'farm'"),
