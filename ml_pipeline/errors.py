@@ -14,7 +14,8 @@
         ├── FitCrashed        a fit whose process died
         ├── ParityError       an exported graph that differs from the fitted model
         ├── NotTrained        a predictor asked before it was trained
-        └── ValidationError   a model that cannot be validated as asked
+        ├── ValidationError   a model that cannot be validated as asked
+        └── NotReproducible   a version whose making is not known, or not possible here
 """
 # ruff: noqa: N818 - a name says what happened, as httpx's do.
 
@@ -71,3 +72,7 @@ class NotTrained(LearningError):
 
 class ValidationError(LearningError):
     """A model that cannot be validated as asked: no unseen bar, no ledger."""
+
+
+class NotReproducible(LearningError):
+    """A version whose making is not known, or not possible here."""

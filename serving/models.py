@@ -9,6 +9,7 @@ import typer
 from rich.markup import escape
 
 from serving import console
+from serving.reproduce import reproduce
 
 app = typer.Typer(
     name="models",
@@ -16,6 +17,8 @@ app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode="rich",
 )
+
+app.command(epilog="Example: tidewheel models reproduce direction")(reproduce)
 
 Home = Annotated[
     Path | None,

@@ -1,0 +1,208 @@
+"""A saved model can be made again: the same bytes from the same data, and words where they part."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from features.feature_manager import FeatureManager
+from market.source import open_source
+from market.symbols import parse_symbol
+from ml_pipeline import bundling
+from ml_pipeline.errors import NotReproducible, RecipeError
+from ml_pipeline.history import History
+from ml_pipeline.reproduce import (
+    DIFFERENT,
+    IDENTICAL,
+    OTHER_DATA,
+    WITHIN,
+    Reproduction,
+    distance,
+    reproduce,
+)
+from ml_pipeline.train import TrainingPipeline
+from ml_pipeline.trained import TrainedModel
+from models.common.bundle import Bundle, read_bundle
+
+END = "2025-05-28T00:00:00Z"
+SOURCE = "simulated:seed=5"
+SYMBOLS = ("BTC-USDT", "ETH-USDT")
+COLUMNS = ["rsi_14", "atr_14", "vwap", "btc_beta_60"]
+TYPES = ("xgboost", "random_forest", "neural_net", "svm", "gradient_boosting")
+Saved = tuple[Path, dict[str, TrainedModel]]
+
+
+class Altered:
+    """The same market, of the same name, but for one candle of ETH."""
+
+    simulated = True
+
+    def __init__(self) -> None:
+        self.whole = open_source(SOURCE)
+        self.name = self.whole.name
+
+    def fetch(self, symbol: str, timeframe: str, start: Any, end: Any) -> pd.DataFrame:
+        candles = self.whole.fetch(symbol, timeframe, start, end)
+        where = candles.index == pd.Timestamp("2025-05-22T10:00:00Z")
+        if parse_symbol(symbol) == "ETH-USDT":
+            candles.loc[where, ["open", "high", "low", "close"]] *= 1.01
+        return candles
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory: pytest.TempPathFactory) -> Saved:
+    home = tmp_path_factory.mktemp("home")
+    fm = FeatureManager(SOURCE, home=home, end=END)
+    data = {symbol: fm.get_features(symbol, "1m", COLUMNS, 1500) for symbol in SYMBOLS}
+    pipeline = TrainingPipeline(home, source=SOURCE, end=END, seed=11)
+    models = {}
+    for word in TYPES:
+        models[word] = pipeline.train_model({"type": word, "name": f"{word}_001"}, data)
+        pipeline.save_model(f"{word}_001", models[word])
+    return home, models
+
+
+def bundle_of(saved: Saved, word: str) -> Bundle:
+    home, models = saved
+    scope = "+".join(SYMBOLS)
+    return read_bundle(home / "models" / scope / models[word].kind / f"{word}_001")
+
+
+def again(saved: Saved, word: str, tmp_path: Path, source: Any = SOURCE) -> Reproduction:
+    """Reproduce with no candle left of the first time."""
+    return reproduce(bundle_of(saved, word), History.open(source, home=tmp_path))
+
+
+@pytest.mark.parametrize("word", TYPES)
+def test_the_same_data_and_recipe_give_the_same_bytes(
+    word: str, saved: Saved, tmp_path: Path
+) -> None:
+    found = again(saved, word, tmp_path)
+    assert found.verdict == IDENTICAL, found.sentence()
+    assert found.byte_equal
+    assert found.head_equal
+    assert found.data_hash == found.data_hash_now
+    assert set(found.max_difference.values()) == {0.0}
+    assert not found.libraries
+    assert "byte-equal" in found.sentence()
+    assert "simulated" in found.sentence()
+
+
+def test_a_changed_candle_is_other_data_and_its_day_is_told(saved: Saved, tmp_path: Path) -> None:
+    found = again(saved, "gradient_boosting", tmp_path, Altered())
+    assert found.verdict == OTHER_DATA
+    assert found.data_hash != found.data_hash_now
+    told = found.sentence()
+    assert "not those it was trained on" in told
+    assert "ETH-USDT: the first day that differs is 2025-05-22" in told
+    assert found.data_hash[:12] in told
+    assert found.data_hash_now[:12] in told
+
+
+def rewritten(
+    saved: Saved, word: str, tmp_path: Path, change: Callable[[dict[str, Any]], None]
+) -> Bundle:
+    """The same model with other words in its metadata."""
+    old, model = bundle_of(saved, word), saved[1][word]
+    about = {k: v for k, v in old.metadata.items() if k not in ("features", "feature_count")}
+    change(about)
+    folder = tmp_path / "models" / old.slot.scope / old.kind / old.version_id
+    return read_bundle(bundling.write(folder, model.fitted, about, model.panel, old.metrics))
+
+
+def test_another_seed_gives_another_model_and_says_how_far_it_is(
+    saved: Saved, tmp_path: Path
+) -> None:
+    bundle = rewritten(saved, "random_forest", tmp_path, lambda about: about.update(seed=12))
+    found = reproduce(bundle, History.open(SOURCE, home=tmp_path))
+    assert found.verdict == DIFFERENT
+    assert found.max_difference["probability of an event"] > found.tolerance
+    assert "not byte-equal" in found.sentence()
+
+
+def test_a_head_that_differs_by_rounding_is_within_tolerance(saved: Saved, tmp_path: Path) -> None:
+    def nudge(about: dict[str, Any]) -> None:
+        about["head"] = about["head"] | {"interval_q": about["head"]["interval_q"] * (1 + 1e-7)}
+        about["library_versions"] = about["library_versions"] | {"torch": "1.0"}
+
+    bundle = rewritten(saved, "neural_net", tmp_path, nudge)
+    found = reproduce(bundle, History.open(SOURCE, home=tmp_path))
+    assert found.verdict == WITHIN
+    assert set(found.libraries) == {"torch"}
+    assert "torch 1.0 →" in found.sentence()
+
+
+REFUSED: dict[str, tuple[dict[str, Any], str]] = {
+    "another source": ({"source": "binance"}, "trained on binance.*--source"),
+    "no lineage": ({"days": None}, "lack days.*train it again"),
+    "a learner from elsewhere": ({"estimator": "os:system"}, "made by 'os:system'"),
+}
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_what_cannot_be_reproduced_is_refused_with_the_reason(
+    what: str, saved: Saved, tmp_path: Path
+) -> None:
+    words, message = REFUSED[what]
+
+    def change(about: dict[str, Any]) -> None:
+        if "estimator" in words:
+            about["recipe_spec"] = about["recipe_spec"] | words
+        elif None in words.values():
+            del about[next(iter(words))]
+        else:
+            about.update(words)
+
+    bundle = rewritten(saved, "xgboost", tmp_path, change)
+    with pytest.raises(NotReproducible, match=message):
+        reproduce(bundle, History.open(SOURCE, home=tmp_path))
+
+
+def test_a_recipe_of_another_version_is_refused(saved: Saved, tmp_path: Path) -> None:
+    bundle = rewritten(
+        saved, "xgboost", tmp_path, lambda about: about["recipe_spec"].update(moon="full")
+    )
+    with pytest.raises(RecipeError, match="moon"):
+        reproduce(bundle, History.open(SOURCE, home=tmp_path))
+
+
+def test_a_distance_is_in_the_unit_of_the_answer(saved: Saved) -> None:
+    model = saved[1]["gradient_boosting"]
+    rows = model.panel.rows(slice(0, 500))
+    apart = distance("volatility", model.fitted.onnx, model.baseline.onnx, rows)
+    answers = [np.exp(raw / 2) for raw in map(np.asarray, (
+        model.raw(rows.columns(model.features)),
+        replace(model, fitted=model.baseline).raw(rows.columns(model.baseline.columns)),
+    ))]  # fmt: skip
+    assert apart["volatility of the next hour"] == pytest.approx(
+        np.abs(answers[0] - answers[1])[:, 0].max(), rel=1e-4
+    )
+
+
+@pytest.mark.parametrize("word", TYPES)
+def test_the_metadata_name_all_that_made_the_model(word: str, saved: Saved) -> None:
+    bundle = bundle_of(saved, word)
+    about = bundle.metadata
+    assert about["seed"] == 11
+    assert about["recipe_spec"]["hyperparams"].keys() == about["hyperparams"].keys()
+    assert about["recipe_hash"] == saved[1][word].recipe.hash()
+    assert {"python", "numpy", "pandas", "numba", "onnxruntime"} <= set(about["library_versions"])
+    assert about["benchmark"] == "BTC-USDT"
+    assert set(about["rows"]) == set(SYMBOLS)
+    assert about["data_hash"] != about["turn_data_hash"]
+    assert about["live_performance"].keys() == {"accuracy", "last_updated", "trades_evaluated"}
+    assert about["purge_bars"] == about["horizon_bars"] > 0
+    files = {path.name: path.stat().st_size for path in bundle.folder.iterdir()}
+    assert 5_000 < files["validation.png"] < 60_000
+    assert 3_000 < files["importance.png"] < 60_000
+    assert sum(files.values()) < 1_000_000
+    card = (bundle.folder / "README.md").read_text()
+    assert "(validation.png)" in card
+    assert "(importance.png)" in card
+    assert f"tidewheel models reproduce {'+'.join(SYMBOLS)}/" in card
