@@ -170,7 +170,7 @@ def pick(rows: Iterable[Json], name: str) -> Json:
         Several do; the message lists them.
     """
     rows = list(rows)
-    exact = [row for row in rows if name in (row["key"], row["version"])]
+    exact = [row for row in rows if name in (row["key"], row["version"], _short(row))]
     begun = [row for row in rows if row["key"].startswith(name) or row["version"].startswith(name)]
     found = exact or [row for row in begun if not row["baseline"]] or begun
     if len(found) == 1:
@@ -203,6 +203,11 @@ def pick_any(settings: Settings, name: str) -> Json:
 
 
 _SHOWN = 6
+
+
+def _short(row: Mapping[str, Any]) -> str:
+    """Return the version as `load_model` and the folders name it."""
+    return f"{row['scope']}/{row['kind']}/{row['version']}"
 
 
 def _more(rows: list[Json]) -> str:
