@@ -66,6 +66,22 @@ def timeframe_of(features: Any) -> str | None:
     return noted.get("timeframe") if noted else None
 
 
+def check_timeframe(features: Any, timeframe: str, who: str) -> None:
+    """Refuse rows that are noted to be of another timeframe than `who` reads.
+
+    Raises
+    ------
+    FeatureError
+        Says of which.
+    """
+    noted = timeframe_of(features)
+    if noted is not None and noted != timeframe:
+        raise FeatureError(
+            f"features are of {noted} bars, {who} reads {timeframe} bars; "
+            f"ask get_features for {timeframe!r}"
+        )
+
+
 def check_definitions(features: Any, hashes: Mapping[str, str]) -> None:
     """Refuse rows whose columns are defined otherwise than those a model was trained on.
 
@@ -107,15 +123,23 @@ def _select(
     axis = 1 if hasattr(features, "columns") else 0
     labels = features.axes[axis].tolist()
     if labels != names:
-        positions = _positions(labels, names, twins)
+        positions = find_columns(labels, names, twins)
         if ordered:
             _check_order(positions, names)
         features = features.take(positions, axis=axis)
     return features.to_numpy(dtype=np.float32)  # type: ignore[no-any-return]
 
 
-def _positions(labels: list[str], names: list[str], twins: Mapping[str, str]) -> list[int]:
-    """Return where `names` stand in `labels`, all being there once each."""
+def find_columns(
+    labels: list[str], names: list[str], twins: Mapping[str, str] = _NONE
+) -> list[int]:
+    """Return where `names` stand in `labels`, all being there once each.
+
+    Raises
+    ------
+    FeatureError
+        When some are missing or there twice; `twins` as in `to_matrix`.
+    """
     _check_present(labels, names, twins)
     at = {label: position for position, label in enumerate(labels)}
     if len(at) < len(labels):

@@ -192,7 +192,10 @@ class OnnxRunner:
         if type(close) is not float or not close > 0:
             close = None if close is None else float(check_close(close, 1)[0])
         answer = self.head.decode_one(raw[0].tolist(), close)
-        return with_novelty(answer, float(_novelty(more[0])[0]) if more else None)
+        novelty = more[0].item() if more else None
+        if novelty is not None and not novelty >= 0:
+            _novelty(more[0])
+        return with_novelty(answer, novelty)
 
     def predict(self, features: ArrayLike, close: ArrayLike | None = None) -> Prediction:
         """Return what `answer` does, as a Prediction with the parts most callers want."""

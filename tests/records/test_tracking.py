@@ -49,7 +49,8 @@ class Case:
         self.picture.write_bytes(PIXEL)
 
     def bundle(self, version: str = "v1", **more: Any) -> Path:
-        return tiny.bundle(self.folder / "models", version=version, scope=self.slot.scope, **more)
+        models, scope = self.folder / "models", self.slot.scope
+        return tiny.bundle(models, version=version, scope=scope, novelty=1.0, **more)
 
     def run(self, version: str = "v1", metrics: dict[str, Any] | None = None) -> str:
         figures = {"skill": 0.5} if metrics is None else metrics
@@ -289,8 +290,10 @@ def test_mlflow_itself_can_load_what_was_registered(case: Case) -> None:
         model = mlflow.pyfunc.load_model(f"models:/{registry_name(case.slot.key)}@champion")
     finally:
         mlflow.set_tracking_uri(before)
-    answer = model.predict({"features": tiny.ROWS})["output"]
-    np.testing.assert_array_equal(answer, read_bundle(case.bundle()).runner.run(tiny.ROWS))
+    answer = model.predict({"features": tiny.ROWS})
+    runner = read_bundle(case.bundle()).runner
+    np.testing.assert_array_equal(answer["output"], runner.run(tiny.ROWS))
+    np.testing.assert_array_equal(answer["novelty"][:, 0], runner.novelty(tiny.ROWS))
     assert model.metadata.signature.inputs.to_dict()[0]["tensor-spec"]["shape"] == (-1, 3)
 
 
