@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import getpass
+from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -33,11 +36,42 @@ Kind = Annotated[
 ]
 
 
-def settings_of(home: Path | None) -> Any:
-    """Return the settings of a home, with any promotion that was cut off brought to its end."""
+Timeframe = Annotated[Text, typer.Option(help="Of this bar length, where there are several.")]
+Reason = Annotated[str, typer.Option(help="Why; kept with the decision.")]
+Who = Annotated[Text, typer.Option("--by", help="Who decides.", show_default="the user")]
+Now = Annotated[Text, typer.Option(help="Moment of it, with its zone.", show_default="the clock")]
+
+
+def settings_of(home: Path | None, **asked: Any) -> Any:
+    """Return the settings of a home, once any promotion that was cut off is brought to its end."""
+    from orchestration.lifecycle.errors import NotRecovered
+    from orchestration.service.recovering import recover
     from orchestration.settings import load_settings
 
-    return load_settings(home=home)
+    settings = load_settings(home=home, **asked)
+    try:
+        for sentence in recover(settings):
+            console.say(escape(sentence))
+    except NotRecovered as error:
+        console.say(f"[yellow]{escape(str(error))}[/yellow]")
+    return settings
+
+
+def by(who: str | None, reason: str, force: bool, now: str | None) -> Any:
+    """Return who decides, when and why."""
+    from market.timeframes import instant_ms
+    from orchestration.lifecycle.intent_by_hand import By
+
+    moment = datetime.now(UTC) if now is None else now
+    return By(who or user(), instant_ms(moment), reason, force)
+
+
+def user() -> str:
+    """Return the name of the user of this process."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user often has no name
+        return "unknown"
 
 
 @app.command("list", epilog="Example: tidewheel models list --kind direction --status champion")
@@ -133,5 +167,55 @@ def show(
         console.show(line)
 
 
-def _say(sentence: str) -> None:
-    console.show(escape(sentence))
+@app.command(epilog="Example: tidewheel models promote BTCUSDT price 2024-03-01 --reason 'tested'")
+def promote(
+    symbol: Symbol,
+    kind: Kind,
+    version: Annotated[str, typer.Argument(help="Its name, or a beginning that fits one.")],
+    timeframe: Timeframe = None,
+    scope: Scope = None,
+    reason: Reason = "",
+    force: Annotated[bool, typer.Option("--force", help="Also what is not proven.")] = False,
+    who: Who = None,
+    now: Now = None,
+    home: Home = None,
+    json: Json = False,
+) -> None:
+    """Make a version the champion: MLflow's alias, the store and the latest link move as one.
+
+    The bundle is verified first. Exit status: 0 it serves, 1 refused and nothing moved.
+    """
+    from orchestration.service.promoting import promote as ask
+
+    settings = settings_of(home)
+    decider = by(who, reason, force, now)
+    moved = ask(settings, symbol, kind, version, decider, timeframe=timeframe, scope=scope)
+    tell(moved, json)
+
+
+@app.command(epilog="Example: tidewheel models rollback BTCUSDT price --reason 'loses money'")
+def rollback(
+    symbol: Symbol,
+    kind: Kind,
+    timeframe: Timeframe = None,
+    scope: Scope = None,
+    reason: Reason = "",
+    who: Who = None,
+    now: Now = None,
+    home: Home = None,
+    json: Json = False,
+) -> None:
+    """Put the previous champion back, or else the baseline; what served is archived."""
+    from orchestration.service.promoting import rollback as ask
+
+    settings = settings_of(home)
+    decider = by(who, reason, False, now)
+    tell(ask(settings, symbol, kind, decider, timeframe=timeframe, scope=scope), json)
+
+
+def tell(moved: Any, json: bool) -> None:
+    """Print what a promotion came to."""
+    if json:
+        console.print_json(asdict(moved))
+    else:
+        console.show(escape(moved.sentence))

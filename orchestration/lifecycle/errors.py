@@ -6,7 +6,12 @@
     ├── ForbiddenTransition    a status may not follow another one
     ├── NoFooting              a slot has neither a champion nor a sound baseline
     ├── ChampionMoved          the alias was moved by hand while a turn ran
-    └── SyncRefused            a champion's bundle could not be put in service; the old one stays
+    ├── SyncRefused            a champion's bundle could not be put in service; the old one stays
+    ├── PromotionRefused       a version may not be promoted by hand; nothing was moved
+    │   └── Unproven               its skill is not proven; whoever knows better can insist
+    ├── PromotionRunning       another process is promoting in the same slot
+    ├── CutOff                 MLflow or the database failed half way; the next start finishes it
+    └── NotRecovered           what was cut off cannot be finished yet
 """
 # ruff: noqa: N818 - the names say what happened.
 
@@ -31,3 +36,23 @@ class SyncRefused(LifecycleError):
 
 class ChampionMoved(LifecycleError):
     """The alias was moved by hand while a turn ran; what was chosen by hand stays."""
+
+
+class PromotionRefused(LifecycleError):
+    """A version may not be promoted by hand; nothing was moved."""
+
+
+class Unproven(PromotionRefused):
+    """A version's skill over the baseline is not proven; whoever knows better can insist."""
+
+
+class PromotionRunning(LifecycleError):
+    """Another process is promoting in the same slot."""
+
+
+class CutOff(LifecycleError):
+    """MLflow or the database failed half way; the next start of anything finishes it."""
+
+
+class NotRecovered(LifecycleError):
+    """What was cut off cannot be finished yet: MLflow or the database does not answer."""

@@ -56,6 +56,7 @@ def _take_over(
     if known is not None:
         shadow = BASELINE if known.facts.get("baseline") else "challenger"
         store.update_model_status(known.key, shadow)
+        store.clear_flag(known.key)  # it asked for a better champion, and a person has chosen one
     facts = {TENURE: 0, PREVIOUS: known.version if known else None}
     try:
         stored = store.get_model(f"{slot.key}/{version}")

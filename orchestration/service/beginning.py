@@ -10,6 +10,7 @@ from orchestration.engine import in_service
 from orchestration.service.data import competition_of
 from orchestration.service.errors import OtherMarket, OtherParameters
 from orchestration.service.publishing import parameters, turn_run
+from orchestration.service.recovering import recover
 from orchestration.service.refs import Begun, Json, TurnRef
 from orchestration.service.resources import source_of, store_of
 from orchestration.service.staging import preload
@@ -43,6 +44,7 @@ def begin(settings: Settings, now: datetime | str | int) -> Begun:
     scope = scope_of(settings.symbols)
     turn = TurnRef(f"{at:%Y-%m-%dT%H%MZ}_{scope}_{settings.timeframe}", at, scope, settings)
     store = store_of(settings)
+    recover(settings)
     _refuse_other_market(turn, store)
     newer = _newer(store, turn)
     if newer is not None:

@@ -7,14 +7,13 @@ from typing import Any
 
 from models.common.errors import ModelError
 from models.common.slot import Slot
+from orchestration.lifecycle.intent import DECISIONS
 from orchestration.service.listing import FIGURES, find_slot, list_versions, pick_any
 from orchestration.service.resources import registry_of, store_of
 from orchestration.settings import Settings
 from orchestration.store.records import VerdictRecord
 
 Json = dict[str, Any]
-DECISIONS = "decisions"
-"""Fact of a version: what people decided about it, each with who, when and why."""
 
 
 def compare(

@@ -11,6 +11,7 @@ from orchestration.lifecycle.errors import SyncRefused
 from orchestration.lifecycle.sync import Synced, sync
 from orchestration.ranker import leaderboard
 from orchestration.service.errors import NoTurn
+from orchestration.service.recovering import recover
 from orchestration.service.refs import Json
 from orchestration.service.resources import registry_of, store_of, tracking_of
 from orchestration.settings import Settings, load_settings
@@ -78,7 +79,8 @@ class Service:
         Returns
         -------
         list of str
-            A sentence for each slot that moved.
+            A sentence for each slot that moved, and for each promotion that was cut off and is
+            finished now.
 
         Raises
         ------
@@ -88,8 +90,8 @@ class Service:
             MLflow cannot be asked.
         """
         tracking, registry = tracking_of(self.settings), registry_of(self.settings)
+        said = recover(self.settings)
         champions = store_of(self.settings).list_models(status="champion")
-        said = []
         for slot in sorted({Slot.parse(model.slot_key) for model in champions}):
             before, now = registry.linked(slot), tracking.champion(slot)
             # A slot that serves nothing yet is in its first turn, which sets the link itself.
@@ -108,6 +110,7 @@ class Service:
             followed all the same.
         """
         s = self.settings
+        recover(s)
         found: dict[str, Synced] = {}
         refused: list[SyncRefused] = []
         for kind in KINDS:

@@ -128,6 +128,33 @@ def find_slot(
     ModelNotFound
         Nothing serves it, or several slots do; the message lists them.
     """
+    rows = list(rows)
+    found = slots_of(rows, symbol, kind, timeframe, scope)
+    if len(found) > 1 and any(slot.timeframe == usual for slot in found):
+        found = [slot for slot in found if slot.timeframe == usual]
+    if len(found) == 1:
+        return found[0]
+    lengths = ", ".join(slot.timeframe for slot in found)
+    raise ModelNotFound(
+        f"{found[0].kind} models of {symbol} have several timeframes: say which of {lengths} with "
+        "--timeframe"
+    )
+
+
+def slots_of(
+    rows: Iterable[Mapping[str, Any]],
+    symbol: str,
+    kind: str,
+    timeframe: str | None = None,
+    scope: str | None = None,
+) -> list[Slot]:
+    """Return the slots of one scope that serve `symbol`, one for each timeframe; see `find_slot`.
+
+    Raises
+    ------
+    ModelNotFound
+        Nothing serves it; the message lists the slots that there are.
+    """
     kind = parse_kind(kind)
     own: dict[str, set[str]] = {}
     for row in rows:
@@ -140,15 +167,9 @@ def find_slot(
         named = [slot for slot in slots if _letters(slot.scope) == _letters(symbol)]
         pooled = sorted(slot for slot, symbols in slots.items() if _letters(symbol) in symbols)
         found = named or [slot for slot in pooled if slot.scope == pooled[0].scope]
-    if len(found) > 1 and any(slot.timeframe == usual for slot in found):
-        found = [slot for slot in found if slot.timeframe == usual]
-    if len(found) == 1:
-        return found[0]
-    there = ", ".join(sorted(own)) or "none"
     if found:
-        lengths = ", ".join(sorted(slot.timeframe for slot in found))
-        raise ModelNotFound(f"{kind} models of {symbol} have several timeframes: say which of "
-                            f"{lengths} with --timeframe")  # fmt: skip
+        return sorted(found)
+    there = ", ".join(sorted(own)) or "none"
     asked = " ".join(filter(None, (kind, timeframe)))
     raise ModelNotFound(
         f"no {asked} model serves {symbol if scope is None else scope}; slots there are: {there}"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from market.source import CandleSource, open_source
 from market.store import CandleStore
 from models.common.registry import PredictionModelRegistry
+from orchestration.lifecycle.places import Places
 from orchestration.settings import Settings
 from orchestration.store.store import Store
 
@@ -32,6 +33,11 @@ def tracking_of(settings: Settings) -> Tracking:
 def registry_of(settings: Settings) -> PredictionModelRegistry:
     """Return the registry folder."""
     return PredictionModelRegistry(settings.models_dir)
+
+
+def places_of(settings: Settings) -> Places:
+    """Return the three places in which a promotion shows."""
+    return Places(store_of(settings), tracking_of(settings), registry_of(settings))
 
 
 def source_of(settings: Settings) -> CandleSource:

@@ -56,7 +56,8 @@ def shown(table: Any, width: int = 80) -> str:
 
 COMMANDS = [
     "cycle", "up", "leaderboard", "turns", "settings", "features list", "features show",
-    "models list", "models compare", "models validate", "models show",
+    "models list", "models compare", "models validate", "models show", "models promote",
+    "models rollback",
 ]  # fmt: skip
 
 

@@ -1,0 +1,78 @@
+"""Make a bundle in the folder known to store and MLflow, so that it can be promoted like any."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from models.common.bundle import Bundle
+from orchestration.lifecycle.places import Places
+
+VERDICT = ("skill", "lower", "upper", "z", "n", "times", "effective_n", "loss", "base_loss")
+_SHOWN = ("skill", "lower", "upper", "z", "n")
+BY_HAND = "by_hand"
+
+
+def enrol(bundle: Bundle, places: Places, pictures: Iterable[Path] = ()) -> str:
+    """Register a bundle that no turn made in store and MLflow; return its run.
+
+    Its run lies below one for the training by hand, as a turn's lie below the turn's. It can be
+    repeated: what is there is found by its tags.
+
+    Parameters
+    ----------
+    bundle
+        Verified; it lies in its place in the folder.
+    pictures
+        Image files to show with the run.
+
+    Raises
+    ------
+    TrackingError, RecordError
+        One of them cannot be reached.
+    """
+    about, slot, version = bundle.metadata, bundle.slot, bundle.version_id
+    simulated = str(bool(about["simulated"])).lower()
+    tags = {
+        "recipe": about["recipe"],
+        "baseline": str(bool(about["baseline"])).lower(),
+        "simulated": simulated,
+        "trained": BY_HAND,
+        **{name: about.get(name) for name in ("data_hash", "recipe_hash", "trained_through")},
+    }
+    tracking = places.tracking
+    parent = tracking.turn_run(
+        f"{BY_HAND}_{version}_{slot.scope}_{slot.kind}",
+        {"slot": slot.key, "source": about.get("source"), "seed": about.get("seed")},
+        {"simulated": simulated, "scope": slot.scope, "trained": BY_HAND},
+    )
+    params = {**about.get("hyperparams", {}), "kind": slot.kind, "recipe": about["recipe"]}
+    run_id = tracking.model_run(
+        parent, version, params, bundle.metrics, pictures, bundle.folder, slot=slot, tags=tags
+    )
+    tracking.finish_run(parent)
+    gate = {name: f"{value:.6g}" for name, value in _figures(bundle.metrics, _SHOWN).items()}
+    tracking.register(slot, version, run_id, bundle.folder, {**tags, **gate})
+    places.store.register_model(slot.key, version, **_facts(about), run_id=run_id)
+    return run_id
+
+
+def _facts(about: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the store keeps of a version, as a turn's publishing does."""
+    return {
+        "recipe": about["recipe"],
+        "baseline": bool(about["baseline"]),
+        "head": about["head"],
+        "data_hash": about.get("data_hash"),
+        "parity": about.get("parity_max_abs"),
+        "seconds": about.get("training_seconds"),
+        "simulated": bool(about["simulated"]),
+        "trained_through": about["trained_through"],
+        "trained": BY_HAND,
+    }
+
+
+def _figures(metrics: Mapping[str, Any], names: Iterable[str]) -> dict[str, float]:
+    found = {name: metrics.get(name) for name in names}
+    return {name: float(value) for name, value in found.items() if value is not None}

@@ -1,0 +1,136 @@
+"""Alias, statuses and links of a slot move together, or not at all, whenever they are cut off.
+
+The order is intent, alias, statuses, links, intent removed. MLflow's alias is the truth, so it
+moves first of the three; the link moves last, so that a strategy never runs what the store does not
+know.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from models.common.registry import PredictionModelRegistry
+from models.common.slot import Slot
+from orchestration.lifecycle.errors import CutOff, PromotionRunning, SyncRefused
+from orchestration.lifecycle.intent import (
+    Intent,
+    clear_intent,
+    one_at_a_time,
+    pending,
+    read_intent,
+    write_intent,
+)
+from orchestration.lifecycle.places import Places
+from orchestration.lifecycle.sync import Synced, sound_bundle, sync
+from orchestration.store.errors import RecordError
+from orchestration.tracking.errors import TrackingError
+
+CHAMPION, CHALLENGER = "champion", "challenger"
+
+
+def carry_out(intent: Intent, places: Places) -> Synced:
+    """Do what an intent says; the caller has verified its bundles and holds the slot's lock.
+
+    Raises
+    ------
+    CutOff
+        MLflow or the database failed half way: what is left is done by `recover`.
+    """
+    write_intent(places.registry, intent)
+    try:
+        return _effect(intent, places)
+    except (TrackingError, RecordError, OSError) as error:
+        raise CutOff(
+            f"{intent.slot_key}: the {_noun(intent)} of {intent.champion} was begun and is not "
+            f"finished ({error}); it is written down, and the next turn, `tidewheel up` or "
+            "`tidewheel models` command finishes it"
+        ) from error
+
+
+def recover(places: Places) -> list[str]:
+    """Finish, or undo, what a killed process has begun; say what was done in sentences.
+
+    Promotions that a living process is busy with are left to it.
+
+    Raises
+    ------
+    TrackingError, RecordError
+        MLflow or the database cannot be asked; the intents stay for the next time.
+    """
+    said = []
+    for slot in pending(places.registry):
+        try:
+            with one_at_a_time(places.registry, slot, timeout_s=0):
+                sentence = settle(slot, places)
+        except PromotionRunning:
+            continue
+        if sentence:
+            said.append(sentence)
+    return said
+
+
+def unfinished(registry: PredictionModelRegistry) -> bool:
+    """Return whether there is anything for `recover` to do."""
+    return bool(pending(registry))
+
+
+def settle(slot: Slot, places: Places) -> str | None:
+    """Bring a slot's unfinished promotion to its end; the caller holds its lock.
+
+    It is finished, unless the alias was moved by hand meanwhile, which then counts, or a bundle
+    broke, which undoes it.
+    """
+    intent = read_intent(places.registry, slot)
+    if intent is None:
+        return None
+    begun = f"{slot}: the {_noun(intent)} of {intent.champion}, which was cut off,"
+    current = places.tracking.champion(slot)
+    if current not in (intent.before, intent.champion):
+        clear_intent(places.registry, slot)
+        sync(slot, places.tracking, places.registry)
+        return f"{begun} is given up: the alias was moved to {current} by hand, and that counts"
+    try:
+        for version in filter(None, (intent.champion, intent.challenger)):
+            sound_bundle(slot, version, places.tracking, places.registry)
+    except SyncRefused as error:
+        _undo(intent, places)
+        return f"{begun} is undone: {error}"
+    _effect(intent, places)
+    return f"{begun} is finished"
+
+
+def _effect(intent: Intent, places: Places) -> Synced:
+    """Change the three places; every part can be repeated."""
+    slot, store, tracking = intent.slot, places.store, places.tracking
+    tracking.set_alias(slot, CHAMPION, intent.champion)
+    tracking.set_alias(slot, CHALLENGER, intent.challenger)
+    for version, status in intent.statuses.items():
+        facts = intent.facts.get(version, {})
+        store.register_model(slot.key, version, status=status, **facts)
+        if status != "refused":  # a refused version was never registered there
+            tracking.set_status(slot, version, status)
+    if intent.tags:
+        tracking.set_tags(slot, intent.champion, intent.tags)
+    if intent.before and intent.before != intent.champion:
+        store.clear_flag(f"{slot.key}/{intent.before}")
+    synced = sync(slot, tracking, places.registry)
+    clear_intent(places.registry, slot)
+    return synced
+
+
+def _undo(intent: Intent, places: Places) -> None:
+    """Put back what may have moved."""
+    slot, tracking = intent.slot, places.tracking
+    tracking.set_alias(slot, CHAMPION, intent.before)
+    tracking.set_alias(slot, CHALLENGER, intent.challenger_before)
+    for version, status in intent.statuses_before.items():
+        places.store.register_model(slot.key, version, status=status)
+        if intent.statuses.get(version) != "refused":
+            tracking.set_status(slot, version, status)
+    clear_intent(places.registry, slot)
+    with suppress(SyncRefused):  # a shadow that broke: the champion's link is back all the same
+        sync(slot, tracking, places.registry)
+
+
+def _noun(intent: Intent) -> str:
+    return {"promote": "promotion", "install": "promotion"}.get(intent.action, intent.action)

@@ -1,0 +1,181 @@
+"""Promotion and rollback by a person: checked, recorded with who and why, and never half done."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from features import hashes
+from models.common.bundle import Bundle
+from models.common.slot import Slot
+from orchestration.lifecycle.enrol import enrol
+from orchestration.lifecycle.errors import NoFooting, PromotionRefused, SyncRefused, Unproven
+from orchestration.lifecycle.intent import one_at_a_time
+from orchestration.lifecycle.intent_by_hand import (
+    By,
+    figures_of,
+    intent_of,
+    record_of,
+    sentence_of,
+    words_of,
+)
+from orchestration.lifecycle.moving import carry_out, settle
+from orchestration.lifecycle.places import Places
+from orchestration.lifecycle.state import PREVIOUS
+from orchestration.lifecycle.sync import sound_bundle, sync
+from orchestration.lifecycle.transitions import IN_SERVICE
+from orchestration.store.records import ModelRecord
+
+__all__ = ["By", "Moved", "promote", "rollback"]
+
+_MARKETS = {True: "a simulated market", False: "real candles"}
+
+
+@dataclass(frozen=True)
+class Moved:
+    """What a promotion by hand came to; ``moved`` is False where it served already."""
+
+    slot: str
+    action: str
+    champion: str
+    before: str | None
+    challenger: str | None
+    moved: bool
+    sentence: str
+
+
+def promote(slot: Slot, version: str, places: Places, by: By) -> Moved:
+    """Make a version the champion of its slot: alias, statuses and links as one operation.
+
+    The bundle is verified first, graph included, and brought back from MLflow where its copy is
+    damaged. A bundle that only lies in the folder is registered on the way.
+
+    Raises
+    ------
+    Unproven
+        The lower bound of its skill is not above nought, and nobody insists.
+    PromotionRefused
+        It was refused by its turn, learnt on another market, or reads features that mean
+        something else now.
+    SyncRefused
+        Its bundle is sound nowhere.
+    TrackingError
+        MLflow cannot be asked.
+    PromotionRunning
+        Somebody else is promoting in this slot.
+
+    In each case nothing was moved.
+    """
+    with one_at_a_time(places.registry, slot):
+        settle(slot, places)
+        return _promote(slot, version, places, by, "promote")
+
+
+def rollback(slot: Slot, places: Places, by: By) -> Moved:
+    """Put the previous champion back, or the freshest baseline where there is none to go back to.
+
+    What served is archived: no gate looks at it again unless a person brings it back.
+
+    Raises
+    ------
+    NoFooting
+        There is nothing to go back to.
+    SyncRefused, TrackingError, PromotionRunning
+        As `promote` does.
+    """
+    with one_at_a_time(places.registry, slot):
+        settle(slot, places)
+        target = _way_back(slot, places)
+        return _promote(slot, target, places, by, "rollback")
+
+
+def _promote(slot: Slot, version: str, places: Places, by: By, action: str) -> Moved:
+    tracking = places.tracking
+    before = tracking.champion(slot)  # first of all: with MLflow down, nothing moves
+    bundle = sound_bundle(slot, version, tracking, places.registry)
+    if before == version:
+        synced = sync(slot, tracking, places.registry)
+        said = f"{version} serves {slot} already; nothing was moved"
+        return Moved(slot.key, action, version, before, synced.challenger, synced.moved, said)
+    model = _registered(slot, version, bundle, places)
+    figures = figures_of(model, bundle, places)
+    _check(slot, model, bundle, places)
+    if action == "promote":
+        _check_proven(version, figures, by)
+    leaving = record_of(slot, before, places)
+    sentence = sentence_of(slot, version, before, figures, action)
+    intent = intent_of(slot, model, leaving, places, by, action, sentence, figures)
+    synced = carry_out(intent, places)
+    return Moved(slot.key, action, version, before, synced.challenger, True, sentence)
+
+
+def _registered(slot: Slot, version: str, bundle: Bundle, places: Places) -> ModelRecord:
+    """Return a version as the store knows it, registered now where store or MLflow did not."""
+    known = any(v.version == version for v in places.tracking.versions(slot))
+    record = record_of(slot, version, places)
+    if not known or record is None:
+        enrol(bundle, places)
+        record = places.store.get_model(f"{slot.key}/{version}")
+    return record
+
+
+def _check(slot: Slot, model: ModelRecord, bundle: Bundle, places: Places) -> None:
+    """Refuse what must not serve, whoever asks."""
+    if model.facts.get("faults") or model.status == "refused":
+        why = "; ".join(model.facts.get("faults", ())) or "its turn refused it"
+        raise PromotionRefused(f"{model.version} cannot serve {slot}: {why}")
+    changed = hashes.changed(bundle.schema.hashes)
+    if changed:
+        raise PromotionRefused(
+            f"{model.version} cannot serve {slot}: features mean something else now than when it "
+            f"was trained ({', '.join(changed[:5])}); bring them back, or train it anew"
+        )
+    simulated = bool(bundle.metadata["simulated"])
+    for other in places.store.list_models(slot_key=slot.key):
+        other_market = bool(other.facts.get("simulated", simulated)) != simulated
+        if other.status in IN_SERVICE and other_market:
+            raise PromotionRefused(
+                f"{model.version} learnt on {_MARKETS[simulated]}, {other.version} in service on "
+                f"{_MARKETS[not simulated]}; keep each market in a home of its own"
+            )
+
+
+def _check_proven(version: str, figures: dict[str, Any], by: By) -> None:
+    if figures["baseline"] or by.force:
+        return
+    if figures["lower"] is None:
+        raise Unproven(
+            f"{version} was never judged on bars it has not seen, so nothing says that it beats "
+            "its baseline; --force promotes it all the same"
+        )
+    if not figures["lower"] > 0:
+        raise Unproven(
+            f"{version} is not proven to beat its baseline: {words_of(figures)}; --force promotes "
+            "it all the same"
+        )
+
+
+def _way_back(slot: Slot, places: Places) -> str:
+    """Return the previous champion where it can serve, otherwise the freshest sound baseline."""
+    version = places.tracking.champion(slot)
+    champion = record_of(slot, version, places)
+    models = {model.version: model for model in places.store.list_models(slot_key=slot.key)}
+    previous = models.get(str(champion.facts.get(PREVIOUS))) if champion else None
+    naive = [m for m in models.values() if m.facts.get("baseline") and not m.facts.get("faults")]
+    choices = [m.version for m in naive]
+    if previous and not previous.facts.get("baseline") and previous.status != "archived":
+        choices.insert(0, previous.version)
+    for choice in choices:
+        if choice == version:
+            continue
+        if models[choice].facts.get("baseline") and champion and champion.facts.get("baseline"):
+            break  # from one baseline to an older one is no way back
+        try:
+            sound_bundle(slot, choice, places.tracking, places.registry)
+        except SyncRefused:
+            continue
+        return choice
+    serving = f"{version} serves" if version else "nothing serves"
+    raise NoFooting(
+        f"{slot}: {serving}, and there is neither a previous champion nor a baseline to go back to"
+    )

@@ -1,0 +1,229 @@
+"""`tidewheel models promote` and `rollback`: three places move as one, or nothing moves."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from collections.abc import Callable
+
+import pytest
+
+from models.common.predictor import load_model
+from orchestration.lifecycle.errors import ChampionMoved, CutOff, PromotionRunning
+from orchestration.lifecycle.intent import one_at_a_time
+from orchestration.service import steps
+from orchestration.service.promoting import promote
+from orchestration.service.resources import places_of, registry_of, store_of, tracking_of
+from orchestration.service.turn import run_turn
+from orchestration.tracking import Tracking, TrackingDown
+from serving.models import by
+from tests.doors.desk import LATER, SLOT, Desk, answer, call
+
+BASELINE, LEARNT = "2025-05-20T1200Z_1m_baseline", "2025-05-20T1200Z_1m_xgboost"
+PROMOTE = ("models", "promote", "BTCUSDT", "direction", "2025-05-20T12", "--now", LATER)
+Capsys = pytest.CaptureFixture[str]
+
+
+def test_what_is_not_proven_needs_insisting(desk: Desk, capsys: Capsys) -> None:
+    assert desk.champion() == BASELINE
+    assert call(*PROMOTE) == 1
+    said = capsys.readouterr().err
+    assert "is not proven to beat its baseline: skill +0.29%, 95 % interval" in said
+    assert "--force" in said
+    assert "simulated market" in said
+    assert desk.champion() == BASELINE
+
+
+def test_alias_statuses_and_links_move_and_the_decision_is_kept(desk: Desk, capsys: Capsys) -> None:
+    model = load_model(f"{SLOT.scope}/direction")
+    found = answer(capsys, *PROMOTE, "--force", "--reason", "tested by hand", "--by", "ada")
+    assert (found["champion"], found["before"], found["moved"]) == (LEARNT, BASELINE, True)
+    assert "not proven, promoted all the same" in found["sentence"]
+    assert desk.champion() == LEARNT
+    assert desk.challenger() == (None, None)
+    assert desk.pending() == []
+    shown = answer(capsys, "models", "show", LEARNT)
+    (decision,) = shown["decisions"]
+    assert (decision["who"], decision["reason"]) == ("ada", "tested by hand")
+    assert decision["figures"]["n"] == shown["n"]
+    (tagged,) = [v for v in tracking_of(desk.settings).versions(SLOT) if v.version == LEARNT]
+    assert tagged.tags["promoted_by"] == "ada"
+    assert tagged.tags["promoted_because"] == "tested by hand"
+    assert load_model(f"{SLOT.scope}/direction").info["version_name"] == LEARNT
+    assert model.info["version_name"] in (BASELINE, LEARNT), "one that runs follows by itself"
+    again = answer(capsys, *PROMOTE)
+    assert again["moved"] is False
+    assert "already" in again["sentence"]
+
+
+def test_back_to_the_champion_before_then_the_baseline_then_no_further(
+    desk: Desk, capsys: Capsys
+) -> None:
+    store = store_of(desk.settings)
+    older = desk.version("2025-05-20T0000Z_1m_xgboost")
+    rollback = ("models", "rollback", "BTC-USDT", "direction_predictor", "--now", LATER)
+    for version in (older, LEARNT):
+        assert call("models", "promote", "BTCUSDT", "direction", version, "--force") == 0
+    assert answer(capsys, *rollback)["champion"] == older
+    assert desk.champion() == older
+    assert store.get_model(f"{SLOT.key}/{LEARNT}").status == "archived"
+    assert answer(capsys, *rollback)["champion"] == BASELINE
+    assert desk.champion() == BASELINE
+    assert call(*rollback) == 1
+    assert "neither a previous champion nor a baseline" in capsys.readouterr().err
+    assert desk.champion() == BASELINE
+
+
+def test_a_hand_promoted_version_is_the_next_turns_champion(desk: Desk) -> None:
+    store_of(desk.settings).flag_for_retraining(f"{SLOT.key}/{BASELINE}", "DRIFT")
+    assert call(*PROMOTE, "--force") == 0
+    assert store_of(desk.settings).get_flagged_for_retraining() == []
+    report = run_turn(desk.settings, "2025-05-21T00:00:00Z")
+    (slot,) = report["slots"]
+    assert report["failures"] == []
+    assert slot["before"] == LEARNT
+    # It predicted the bars between the promotion and this turn, and none from before it served.
+    rows = store_of(desk.settings).ledger(SLOT.key, LEARNT)
+    assert len(rows) > 0
+    assert desk.champion() == slot["champion"]
+
+
+def test_a_turn_that_runs_meanwhile_leaves_what_a_person_chose(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish = steps.publish_kind
+
+    def publish_and_be_overtaken(*arguments: object) -> object:
+        published = publish(*arguments)  # type: ignore[arg-type]
+        assert call(*PROMOTE, "--force") == 0
+        return published
+
+    monkeypatch.setattr(steps, "publish_kind", publish_and_be_overtaken)
+    report = run_turn(desk.settings, "2025-05-21T00:00:00Z")
+    (failure,) = report["failures"]
+    assert failure["error"] == ChampionMoved.__name__
+    assert desk.champion() == LEARNT
+
+
+def test_with_mlflow_out_of_reach_nothing_moves_and_looking_still_works(
+    desk: Desk,
+    capsys: Capsys,
+    monkeypatch: pytest.MonkeyPatch,
+    forget_resources: Callable[[], None],
+) -> None:
+    before = desk.serving()
+    forget_resources()
+    monkeypatch.setenv("TIDEWHEEL_MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    assert call(*PROMOTE, "--force") == 1
+    assert "cannot be reached" in capsys.readouterr().err
+    assert call("models", "list") == 0
+    assert call("models", "show", LEARNT) == 0
+    forget_resources()
+    assert desk.serving() == before
+    assert desk.pending() == []
+
+
+def test_mlflow_that_fails_half_way_is_finished_by_the_next_command(
+    desk: Desk, capsys: Capsys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise TrackingDown("MLflow cannot be reached: pulled the plug")
+
+    with monkeypatch.context() as cut:
+        cut.setattr(Tracking, "set_status", fail)
+        with pytest.raises(CutOff, match="next turn, `tidewheel up` or `tidewheel models` command"):
+            promote(desk.settings, "BTCUSDT", "direction", LEARNT, by("a", "", True, LATER))
+    assert len(desk.pending()) == 1
+    assert call("models", "list") == 0
+    assert "which was cut off, is finished" in capsys.readouterr().err
+    assert desk.champion() == LEARNT
+
+
+def test_a_bundle_that_broke_after_the_kill_undoes_the_promotion(
+    desk: Desk, capsys: Capsys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise TrackingDown("pulled the plug")
+
+    with monkeypatch.context() as cut:
+        cut.setattr(Tracking, "set_status", fail)
+        assert call(*PROMOTE, "--force") == 1
+    assert tracking_of(desk.settings).champion(SLOT) == LEARNT
+    shutil.rmtree(registry_of(desk.settings).folder(SLOT, LEARNT))
+    with monkeypatch.context() as gone:
+        gone.setattr(Tracking, "fetch_bundle", fail)
+        assert call("models", "list") == 0
+    assert "is undone" in capsys.readouterr().err
+    assert desk.champion() == BASELINE
+
+
+def test_a_broken_bundle_is_refused_and_nothing_moves(
+    desk: Desk, capsys: Capsys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(*_: object) -> None:
+        raise TrackingDown("its artifacts are gone")
+
+    graph = registry_of(desk.settings).folder(SLOT, LEARNT) / "model.onnx"
+    graph.write_bytes(b"not a graph")
+    with monkeypatch.context() as broken:
+        broken.setattr(Tracking, "fetch_bundle", gone)
+        assert call(*PROMOTE, "--force") == 1
+    assert "model.onnx is damaged" in capsys.readouterr().err
+    assert desk.champion() == BASELINE
+    assert desk.pending() == []
+    assert call(*PROMOTE, "--force") == 0, "with MLflow's copy it is brought back"
+    assert desk.champion() == LEARNT
+
+
+def test_two_promotions_at_once_end_in_one_of_them(desk: Desk) -> None:
+    versions = (LEARNT, "2025-05-20T0000Z_1m_xgboost")
+    failed: list[Exception] = []
+
+    def ask(version: str) -> None:
+        try:
+            promote(desk.settings, "BTCUSDT", "direction", version, by("a", "", True, LATER))
+        except Exception as error:  # noqa: BLE001 - told by the assertion below
+            failed.append(error)
+
+    threads = [threading.Thread(target=ask, args=(version,)) for version in versions]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failed == []
+    assert desk.champion() in versions
+
+
+def test_whoever_holds_the_lock_too_long_is_named(desk: Desk) -> None:
+    registry = places_of(desk.settings).registry
+    with (
+        one_at_a_time(registry, SLOT),
+        pytest.raises(PromotionRunning, match="another promotion in"),
+        one_at_a_time(registry, SLOT, timeout_s=0),
+    ):
+        pass
+
+
+def test_a_bundle_put_into_the_folder_is_registered_on_the_way(
+    desk: Desk, capsys: Capsys, forget_resources: Callable[[], None]
+) -> None:
+    forget_resources()
+    home = desk.settings.home
+    shutil.rmtree(home / "mlflow")
+    for left in home.glob("tidewheel.db*"):
+        left.unlink()
+    assert answer(capsys, *PROMOTE, "--force")["champion"] == LEARNT
+    assert desk.champion() == LEARNT
+    record = store_of(desk.settings).get_model(f"{SLOT.key}/{LEARNT}")
+    assert record.facts["recipe"] == "xgboost"
+    assert record.facts["run_id"]
+
+
+def test_an_intent_that_cannot_be_read_is_put_aside(desk: Desk) -> None:
+    folder = registry_of(desk.settings).root / ".promotions"
+    folder.mkdir(exist_ok=True)
+    (folder / f"{SLOT.key.replace('/', '.')}.json").write_text("{")
+    assert call("models", "list") == 0
+    assert desk.pending() == []
+    assert desk.champion() == BASELINE
