@@ -1,59 +1,16 @@
-"""Every recipe of the table: it fits, exports itself, finds what is planted, and is data."""
+"""The table of recipes, and what its linear ones compute; test_contract.py fits them all."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import cache
 
 import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression, Ridge
 
 from ml_pipeline import leftovers, linear
-from ml_pipeline.export import TOLERANCE, score
-from ml_pipeline.fit import Fitted, fit, fit_baseline
 from ml_pipeline.lesson import Lesson
-from ml_pipeline.panel import Panel
 from ml_pipeline.recipe_table import DEFAULT, RECIPES
-from ml_pipeline.recipes import Recipe
-from ml_pipeline.scoring import row_losses
-from ml_pipeline.skill import judge
-from ml_pipeline.tasks import TASKS
-from tests.learning.planted import PLANTED, planted_panel, split_of
-
-EVERY = [recipe for recipes in RECIPES.values() for recipe in recipes]
-SEED = 3
-
-
-def ids(recipe: Recipe) -> str:
-    return f"{recipe.kind}-{recipe.name}"
-
-
-@cache
-def panel() -> Panel:
-    return planted_panel(1.0)
-
-
-@cache
-def baseline(kind: str) -> Fitted:
-    return fit_baseline(kind, panel(), split_of(panel(), kind))
-
-
-@pytest.mark.parametrize("recipe", EVERY, ids=ids)
-def test_every_recipe_finds_what_is_planted_and_leaves_as_it_was_fitted(recipe: Recipe) -> None:
-    split, task = split_of(panel(), recipe.kind), TASKS[recipe.kind]
-    model = fit(recipe, panel(), split, SEED)
-    assert model.parity <= TOLERANCE[recipe.kind]
-    assert len(model.onnx) < 1_000_000
-    assert max(model.importance, key=lambda name: model.importance[name]) == PLANTED
-    assert Recipe.from_spec(model.spec) == recipe
-    rows = panel().rows(split.mask(panel(), "holdout"))
-    losses = [
-        row_losses(task, one.head, score(one.onnx, rows), rows)
-        for one in (model, baseline(recipe.kind))
-    ]
-    found = judge(rows.ts, rows.symbol, *losses, split.horizon_bars, seed=0, draws=200)
-    assert found.lower > 0
 
 
 @pytest.mark.parametrize("kind", RECIPES)
