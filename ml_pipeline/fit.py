@@ -9,7 +9,6 @@ The holdout is not read.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -158,11 +157,6 @@ def fit_baseline(kind: str, panel: Panel, split: TurnSplit) -> Fitted:
     train, calibration, head = _slices(task, panel, split)
     model = Composed(task, task.columns(panel.timeframe), task.baseline(train, calibration))
     return _fitted(model, BASELINE, train, calibration, head, {})
-
-
-def fit_saved(recipe: Recipe, folder: str | Path, split: TurnSplit, seed: int) -> Fitted:
-    """Load the panel saved in `folder` and fit: what a child process is asked to do."""
-    return fit(recipe, Panel.load(folder), split, seed)
 
 
 def _on_one_thread() -> None:

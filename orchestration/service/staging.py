@@ -8,10 +8,11 @@ import time
 from pathlib import Path
 from typing import Any
 
-from ml_pipeline.fit import Fitted, fit, fit_baseline, fit_saved
-from ml_pipeline.isolated import run_isolated
+from ml_pipeline.fit import Fitted, fit, fit_baseline
 from ml_pipeline.panel import Panel
 from ml_pipeline.recipes import BASELINE, RECIPES, Recipe
+from ml_pipeline.trials import search_key
+from ml_pipeline.workplace import here, in_child
 from models.common.files import locked, write_folder
 from models.common.slot import version_name
 from orchestration.service.data import competition_of, split_of
@@ -61,10 +62,21 @@ def _fit(turn: TurnRef, kind: str, recipe: Recipe | None, data: Dataset) -> Fitt
     if recipe is None:
         return fit_baseline(kind, panel, split_of(turn, panel, kind))
     split = split_of(turn, panel, kind, recipe.train_days)
+    work = here(panel, split, settings.seed)
     if recipe.library in ISOLATED:
-        limit = settings.fit_timeout_s
-        return run_isolated(fit_saved, recipe, data.folder, split, settings.seed, timeout_s=limit)
-    return fit(recipe, panel, split, settings.seed)
+        work = in_child(data.folder, split, settings.seed, settings.fit_timeout_s)
+    if not settings.tune_seconds:
+        return work(fit, recipe)
+    # Optuna is imported by those who search.
+    from ml_pipeline.tuning import Search, fit_tuned
+
+    search = Search(
+        seconds=settings.tune_seconds,
+        seed=settings.seed,
+        path=turn.folder / "tuning" / f"{kind}-{recipe.name}.json",
+        key=search_key(recipe, panel, split, settings.seed),
+    )
+    return fit_tuned(recipe, work, search)
 
 
 def names_of(turn: TurnRef, kind: str, data: Dataset) -> tuple[tuple[str, ...], tuple[str, ...]]:

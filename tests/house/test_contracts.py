@@ -28,6 +28,7 @@ PLANTED = {
     "prefect": ("ml_pipeline/train.py", "import prefect"),
     "ccxt": ("market/files.py", "import ccxt"),
     "mlflow": ("flows/cycle.py", "import mlflow"),
+    "optuna": ("ml_pipeline/tuning.py", "import optuna"),
     "sqlalchemy": ("serving/cli.py", "import sqlalchemy"),
     "fastapi": ("flows/cycle.py", "import fastapi"),
     "small-runtime": ("models/common/heads.py", "import sklearn"),

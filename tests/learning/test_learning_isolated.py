@@ -13,9 +13,10 @@ from pathlib import Path
 import pytest
 
 from ml_pipeline.errors import FitCrashed, FitTimeout
-from ml_pipeline.fit import fit, fit_saved
+from ml_pipeline.fit import fit
 from ml_pipeline.isolated import run_isolated
 from ml_pipeline.recipes import RECIPES
+from ml_pipeline.workplace import in_child
 from tests.learning.planted import planted_panel, split_of
 
 ROOT = Path(__file__).parents[2]
@@ -94,5 +95,5 @@ def test_a_fit_in_the_child_has_the_same_bytes(tmp_path: Path) -> None:
     panel = planted_panel(1.0)
     recipe, split = RECIPES["price"][0], split_of(panel, "price")
     folder = panel.save(tmp_path / "panel")
-    there = run_isolated(fit_saved, recipe, str(folder), split, 5, timeout_s=120)
+    there = in_child(folder, split, 5, timeout_s=120)(fit, recipe)
     assert there.onnx == fit(recipe, panel, split, 5).onnx
