@@ -15,7 +15,7 @@ from ml_pipeline.history import History
 from ml_pipeline.recipes import RECIPES
 from ml_pipeline.tasks import TASKS
 from ml_pipeline.trained import TrainedModel
-from ml_pipeline.training import train_on
+from ml_pipeline.training import as_asked, train_on
 from ml_pipeline.validate import ValidationPipeline
 from models.common.heads import Answer
 from models.common.slot import SEED_NAMES
@@ -86,7 +86,8 @@ class Predictor:
             Bars ahead. Each kind has one horizon, which labels, baselines and gates share; another
             one is refused.
         config
-            Hyper-parameters to change.
+            Hyper-parameters to change; besides, ``keep`` and ``tune_seconds`` as
+            `ml_pipeline.training.as_asked` tells.
 
         Raises
         ------
@@ -99,14 +100,16 @@ class Predictor:
                 f"{self.kind} predicts {horizon} bars of {timeframe} ahead, not "
                 f"{prediction_horizon}; leave prediction_horizon out"
             )
+        recipe, tune_seconds = as_asked(RECIPES[self.kind][0], config)
         self._model = train_on(
             self.history,
-            RECIPES[self.kind][0].with_hyperparams(config or {}),
+            recipe,
             symbols,
             timeframe,
             train_bars=lookback_bars,
             name=f"{SEED_NAMES[self.kind]}_001",
             seed=self.seed,
+            tune_seconds=tune_seconds,
         )
         return self._model
 

@@ -23,7 +23,7 @@ from ml_pipeline.history import History
 from ml_pipeline.recipes import RECIPES, kind_of
 from ml_pipeline.tasks import TASKS
 from ml_pipeline.trained import TrainedModel
-from ml_pipeline.training import train_on
+from ml_pipeline.training import as_asked, train_on
 from ml_pipeline.validate import Examined, ValidationPipeline
 from models.common.registry import models_folder
 from models.common.slot import SEED_NAMES, check_word
@@ -73,6 +73,8 @@ class TrainingPipeline:
         model_type: str | None = None,
         config: Mapping[str, Any] | None = None,
         name: str | None = None,
+        keep: int | None = None,
+        tune_seconds: float = 0.0,
     ) -> TrainedModel:
         """Fit one model.
 
@@ -90,6 +92,12 @@ class TrainingPipeline:
             candles themselves, which labels and baselines need, are read from the same source.
         model_type, config, name
             The same three without a definition, as the seeds' retraining calls it.
+        keep
+            How many of the columns are kept, by permutation importance over time folds of the
+            training slice; by default all. ``config`` may hold it as well.
+        tune_seconds
+            How long to search hyper-parameters on the selection slice before; by default not at
+            all. ``config`` may hold it as well.
 
         Raises
         ------
@@ -102,7 +110,9 @@ class TrainingPipeline:
         kind = kind_of(str(definition.get("type", model_type)))
         frames = _frames(training_data)
         timeframe = _timeframe(frames, self.history.source.name)
-        recipe = RECIPES[kind][0].with_hyperparams(definition.get("config", config) or {})
+        asked = {"keep": keep, "tune_seconds": tune_seconds}
+        asked |= definition.get("config", config) or {}
+        recipe, tune_seconds = as_asked(RECIPES[kind][0], asked)
         usable = _exchange(frames)
         learnt = _learnt(usable.columns, kind, timeframe)
         recipe = replace(recipe, features=learnt or recipe.features)
@@ -118,6 +128,7 @@ class TrainingPipeline:
             train_bars=max(len(frame) for frame in frames.values()),
             name=own_name,
             seed=self.seed,
+            tune_seconds=tune_seconds,
         )
         return replace(model, origin=replace(model.origin, exchanged=usable.exchanged))
 

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
 
 from market.symbols import parse_symbols, scope_of
 from market.timeframes import DAY_MS, bars_per_day, parse_timeframe, timeframe_ms
 from ml_pipeline.bundling import Origin
-from ml_pipeline.fit import fit, fit_baseline
+from ml_pipeline.errors import RecipeError
+from ml_pipeline.fit import Fitted, fit, fit_baseline
 from ml_pipeline.history import History
 from ml_pipeline.lineage import lineage
+from ml_pipeline.panel import Panel
 from ml_pipeline.recipes import Recipe
-from ml_pipeline.splits import EVALUATION_DAYS, turn_split
+from ml_pipeline.splits import EVALUATION_DAYS, TurnSplit, turn_split
 from ml_pipeline.tasks import TASKS
 from ml_pipeline.trained import TrainedModel
+from ml_pipeline.workplace import here
 from models.common.slot import Slot
 
 _PURGES = 4
@@ -29,6 +34,7 @@ def train_on(
     train_bars: int | None = None,
     name: str,
     seed: int = 0,
+    tune_seconds: float = 0.0,
 ) -> TrainedModel:
     """Fit `recipe` and its baseline on the latest bars of `symbols`.
 
@@ -42,7 +48,9 @@ def train_on(
     name
         What the model is called.
     seed
-        Of the fit.
+        Of the fit, and of the search.
+    tune_seconds
+        How long to search the recipe's space before; 0 does without.
 
     Raises
     ------
@@ -60,7 +68,7 @@ def train_on(
     panel = history.panel(symbols, timeframe, recipe.columns(timeframe), start, end)
     split = turn_split(start, end, timeframe, horizon, days)
     began = time.perf_counter()
-    fitted = fit(recipe, panel, split, seed)
+    fitted = _fitted(recipe, panel, split, seed, tune_seconds)
     seconds = round(time.perf_counter() - began, 3)
     origin = Origin(
         slot=Slot(scope_of(symbols), recipe.kind, timeframe),
@@ -75,6 +83,41 @@ def train_on(
         seed=seed,
         training_seconds=seconds,
     )
-    return TrainedModel(
-        fitted, fit_baseline(recipe.kind, panel, split), recipe, origin, panel, name
-    )
+    baseline = fit_baseline(recipe.kind, panel, split)
+    return TrainedModel(fitted, baseline, Recipe.from_spec(fitted.spec), origin, panel, name)
+
+
+def as_asked(recipe: Recipe, config: Mapping[str, Any] | None) -> tuple[Recipe, float]:
+    """Return the recipe as a configuration changes it, and the seconds in which to tune it.
+
+    Parameters
+    ----------
+    recipe
+        To start from.
+    config
+        Hyper-parameters, and two words that are none: ``keep``, the number of columns that are
+        kept (`Recipe.keep`), and ``tune_seconds``.
+
+    Raises
+    ------
+    RecipeError
+        For a hyper-parameter that the recipe does not know, or a word with a senseless value.
+    """
+    changes = dict(config or {})
+    keep, seconds = changes.pop("keep", recipe.keep), changes.pop("tune_seconds", 0.0)
+    if not (keep is None or isinstance(keep, int)):
+        raise RecipeError(f"keep says how many columns are kept, a whole number, not {keep!r}")
+    if not (isinstance(seconds, int | float) and 0 <= seconds < float("inf")):
+        raise RecipeError(f"tune_seconds is a time in seconds, 0 or more, not {seconds!r}")
+    return replace(recipe.with_hyperparams(changes), keep=keep), float(seconds)
+
+
+def _fitted(
+    recipe: Recipe, panel: Panel, split: TurnSplit, seed: int, tune_seconds: float
+) -> Fitted:
+    if not tune_seconds:
+        return fit(recipe, panel, split, seed)
+    # Optuna is imported by those who search.
+    from ml_pipeline.tuning import Search, fit_tuned
+
+    return fit_tuned(recipe, here(panel, split, seed), Search(tune_seconds, seed=seed))

@@ -312,3 +312,21 @@ def test_a_horizon_that_is_not_the_kinds_is_refused(trained: Trained) -> None:
     with pytest.raises(RecipeError, match="predicts 5 bars of 1m ahead, not 7"):
         predictor.train(symbols=["BTC-USDT"], prediction_horizon=7)
     assert TASKS["direction"].horizon_bars("1m") == 5
+
+
+def test_columns_are_chosen_and_hyperparameters_searched_when_asked(trained: Trained) -> None:
+    home, pipeline, _ = trained
+    fm = FeatureManager(SOURCE, home=home, end=END)
+    frames = {"BTC-USDT": fm.get_features("BTC-USDT", "1m", SEED_COLUMNS, 2000)}
+    model = pipeline.train_model({"type": "xgboost"}, frames, keep=3, tune_seconds=1)
+    assert len(model.recipe.features) == 3
+    assert model.fitted.facts["column_choice"]["of"] == 7
+    assert model.fitted.facts["tuning"]["trials"] >= 1
+    predictor = DirectionPredictor(SOURCE, home=home, end=END)
+    config = {"max_depth": 2, "keep": 4, "tune_seconds": 0.1}
+    model = predictor.train(["BTC-USDT"], lookback_bars=2000, config=config)
+    assert len(model.recipe.features) == 4
+    assert model.fitted.facts["tuning"]["trials"] >= 1
+    for config in ({"keep": 2.5}, {"keep": 0}, {"tune_seconds": -1}, {"tune_seconds": "long"}):
+        with pytest.raises(RecipeError, match=r"keep|tune_seconds"):
+            predictor.train(["BTC-USDT"], config=config)
