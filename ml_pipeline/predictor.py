@@ -12,7 +12,7 @@ from market.source import CandleSource
 from market.timeframes import Instant, timeframe_ms, utc
 from ml_pipeline.errors import NotTrained, RecipeError
 from ml_pipeline.history import History
-from ml_pipeline.recipes import RECIPES
+from ml_pipeline.recipes import named
 from ml_pipeline.tasks import TASKS
 from ml_pipeline.trained import TrainedModel
 from ml_pipeline.training import as_asked, train_on
@@ -70,6 +70,7 @@ class Predictor:
         lookback_bars: int | None = None,
         prediction_horizon: int | None = None,
         config: Mapping[str, Any] | None = None,
+        recipe: str | None = None,
     ) -> TrainedModel:
         """Fit the model and its baseline.
 
@@ -80,19 +81,21 @@ class Predictor:
         timeframe
             Length of a bar.
         lookback_bars
-            Bars of each symbol in the training slice, by default seven days. A week more is read
-            after it to calibrate and to judge the model on.
+            Bars of each symbol in the training slice, by default what the recipe says. A week more
+            is read after it to calibrate and to judge the model on.
         prediction_horizon
             Bars ahead. Each kind has one horizon, which labels, baselines and gates share; another
             one is refused.
         config
             Hyper-parameters to change; besides, ``keep`` and ``tune_seconds`` as
             `ml_pipeline.training.as_asked` tells.
+        recipe
+            Which of the kind's recipes, such as ``logistic``; by default the seed's own.
 
         Raises
         ------
         RecipeError
-            For another horizon or an unknown hyper-parameter.
+            For another horizon, or a recipe or hyper-parameter that is not known.
         """
         horizon = TASKS[self.kind].horizon_bars(timeframe)
         if prediction_horizon not in (None, horizon):
@@ -100,10 +103,10 @@ class Predictor:
                 f"{self.kind} predicts {horizon} bars of {timeframe} ahead, not "
                 f"{prediction_horizon}; leave prediction_horizon out"
             )
-        recipe, tune_seconds = as_asked(RECIPES[self.kind][0], config)
+        chosen, tune_seconds = as_asked(named(recipe or self.kind, self.kind), config)
         self._model = train_on(
             self.history,
-            recipe,
+            chosen,
             symbols,
             timeframe,
             train_bars=lookback_bars,

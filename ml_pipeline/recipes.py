@@ -28,6 +28,7 @@ __all__ = [
     "Recipe",
     "kind_of",
     "model_set",
+    "named",
     "panel_columns",
 ]
 
@@ -59,7 +60,49 @@ def kind_of(word: str) -> str:
     if word in SEED_TYPES:
         return SEED_TYPES[word]
     known = ", ".join([*SEED_TYPES, *TASKS])
-    raise RecipeError(f"no model of type {word!r}; the types are {known}")
+    raise RecipeError(
+        f"no model of type {word!r}; the types are {known}, and recipes such as direction/logistic"
+    )
+
+
+def named(word: str, kind: str = "") -> Recipe:
+    """Return the recipe that a word stands for.
+
+    Parameters
+    ----------
+    word
+        A seed's type or a kind (both mean the kind's first recipe), ``direction/logistic``, or a
+        recipe's name alone where only one kind has it, or `kind` is given.
+    kind
+        The kind it must be of; by default any.
+
+    Raises
+    ------
+    RecipeError
+        For a word that names no recipe, or several.
+    """
+    scope, _, name = word.rpartition("/")
+    kinds = [wanted for wanted in (kind, scope) if wanted]
+    if kinds:
+        if set(kinds) - set(kinds[:1]):
+            raise RecipeError(f"{word} is no recipe of {kind}")
+        return _recipe(kind_of(kinds[0]), name)
+    if word in TASKS or word in SEED_TYPES:
+        return RECIPES[kind_of(word)][0]
+    of = [kind for kind, recipes in RECIPES.items() if any(r.name == word for r in recipes)]
+    if len(of) > 1:
+        raise RecipeError(f"{' and '.join(of)} have a recipe {word}; write {of[0]}/{word}, say")
+    return _recipe(of[0], word) if of else RECIPES[kind_of(word)][0]
+
+
+def _recipe(kind: str, word: str) -> Recipe:
+    for recipe in RECIPES[kind]:
+        if recipe.name == word:
+            return recipe
+    if word == kind or SEED_TYPES.get(word) == kind:
+        return RECIPES[kind][0]
+    known = ", ".join(recipe.name for recipe in RECIPES[kind])
+    raise RecipeError(f"{kind} has no recipe {word!r}; it has {known}")
 
 
 def panel_columns(

@@ -20,7 +20,7 @@ from market.timeframes import Instant, parse_timeframe, timeframe_ms
 from ml_pipeline import bundling
 from ml_pipeline.errors import RecipeError
 from ml_pipeline.history import History
-from ml_pipeline.recipes import RECIPES, kind_of
+from ml_pipeline.recipes import named
 from ml_pipeline.tasks import TASKS
 from ml_pipeline.trained import TrainedModel
 from ml_pipeline.training import as_asked, train_on
@@ -82,8 +82,9 @@ class TrainingPipeline:
         ----------
         model_def
             ``{"type": "xgboost", "name": "direction_predictor_001", "config": {…}}``. The type is
-            xgboost, random_forest, neural_net, svm, gradient_boosting, or a kind; ``config`` holds
-            hyper-parameters that differ from the recipe's.
+            xgboost, random_forest, neural_net, svm, gradient_boosting, a kind, or a recipe:
+            ``direction/logistic``, or ``logistic`` beside ``"kind": "direction"``. ``config``
+            holds hyper-parameters that differ from the recipe's.
         training_data
             Features by symbol, as `FeatureManager.get_features` gives them. They say what to train
             on: symbols, timeframe, columns, how many bars, and up to when. Columns in price or
@@ -107,12 +108,14 @@ class TrainingPipeline:
             For too few bars.
         """
         definition = dict(model_def or {})
-        kind = kind_of(str(definition.get("type", model_type)))
+        word = str(definition.get("type", model_type))
+        recipe = named(word, str(definition.get("kind", "")))
+        kind = recipe.kind
         frames = _frames(training_data)
         timeframe = _timeframe(frames, self.history.source.name)
         asked = {"keep": keep, "tune_seconds": tune_seconds}
         asked |= definition.get("config", config) or {}
-        recipe, tune_seconds = as_asked(RECIPES[kind][0], asked)
+        recipe, tune_seconds = as_asked(recipe, asked)
         usable = _exchange(frames)
         learnt = _learnt(usable.columns, kind, timeframe)
         recipe = replace(recipe, features=learnt or recipe.features)

@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 
 from features.feature_manager import FeatureManager
+from features.model_set import MODEL_SET
 from market.timeframes import DAY_MS, instant_ms
 from ml_pipeline.direction_predictor import DirectionPredictor
 from ml_pipeline.errors import NotTrained, RecipeError, ValidationError
@@ -88,6 +89,24 @@ def test_a_definition_makes_its_kind_with_its_hyperparameters(trained: Trained) 
     assert model.info["training"]["data_points"] > 5000
     assert model.info["simulated"] is True
     assert model.origin.slot.key == "majors/direction/1m"
+
+
+def test_every_recipe_can_be_trained_by_hand(trained: Trained) -> None:
+    home, pipeline, _ = trained
+    fm = FeatureManager(SOURCE, home=home, end=END)
+    data = {"BTC-USDT": fm.get_features("BTC-USDT", "1m", list(MODEL_SET), lookback_bars=1500)}
+    model = pipeline.train_model({"type": "volatility/ridge", "name": "linear_001"}, data)
+    assert (model.kind, model.recipe.name, model.info["type"]) == ("volatility", "ridge", "linear")
+    assert model.fitted.spec["estimator"] == "ml_pipeline.linear:fit_variances"
+    other = pipeline.train_model({"type": "logistic", "kind": "risk", "name": "linear_002"}, data)
+    assert (other.kind, other.info["recipe"]) == ("risk", "logistic")
+
+
+def test_a_predictor_trains_another_recipe_when_asked(trained: Trained) -> None:
+    predictor = DirectionPredictor(SOURCE, home=trained[0], end=END)
+    model = predictor.train("BTC-USDT", lookback_bars=1500, recipe="logistic")
+    assert model.info["recipe"] == "logistic"
+    assert predictor.predict("BTC-USDT")["direction"] in ("UP", "DOWN")
 
 
 def test_columns_in_price_units_are_exchanged_for_their_twins(trained: Trained) -> None:

@@ -19,6 +19,7 @@ from ml_pipeline.recipes import (
     SEED_TYPES,
     Recipe,
     kind_of,
+    named,
     panel_columns,
 )
 from ml_pipeline.tasks import TASKS
@@ -42,6 +43,42 @@ def test_the_seeds_types_and_the_kinds_are_understood(word: str, kind: str) -> N
 def test_an_unknown_type_is_refused_with_the_known_ones() -> None:
     with pytest.raises(RecipeError, match=r"'lstm'.*xgboost.*volatility"):
         kind_of("lstm")
+
+
+@pytest.mark.parametrize(
+    ("word", "kind", "found"),
+    [
+        ("xgboost", "", "direction/xgboost"),
+        ("xgboost", "volatility", "volatility/xgboost"),
+        ("gradient_boosting", "", "volatility/lightgbm"),
+        ("gradient_boosting", "volatility", "volatility/lightgbm"),
+        ("risk", "", "risk/forest"),
+        ("risk", "risk", "risk/forest"),
+        ("svm-30d", "", "momentum/svm-30d"),
+        ("price/ridge", "", "price/ridge"),
+        ("price/ridge", "price", "price/ridge"),
+        ("logistic", "momentum", "momentum/logistic"),
+    ],
+)
+def test_recipes_are_found_by_type_kind_or_name(word: str, kind: str, found: str) -> None:
+    recipe = named(word, kind)
+    assert f"{recipe.kind}/{recipe.name}" == found
+
+
+@pytest.mark.parametrize(
+    ("word", "kind", "told"),
+    [
+        ("ridge", "", "price and volatility have a recipe ridge; write price/ridge"),
+        ("lstm", "", "no model of type 'lstm'.*direction/logistic"),
+        ("price/lstm", "", "price has no recipe 'lstm'; it has network, ridge"),
+        ("random_forest", "direction", "direction has no recipe 'random_forest'"),
+        ("price/ridge", "volatility", "price/ridge is no recipe of volatility"),
+        ("mood/ridge", "", "no model of type 'mood'"),
+    ],
+)
+def test_a_word_that_names_no_recipe_or_several_is_refused(word: str, kind: str, told: str) -> None:
+    with pytest.raises(RecipeError, match=told):
+        named(word, kind)
 
 
 def test_hyperparameters_change_the_hash_and_unknown_ones_are_refused() -> None:
