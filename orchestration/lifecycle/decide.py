@@ -162,7 +162,8 @@ def _heir(
         # A refit of the champion's own recipe is a refresh, unless the champion has fallen.
         and (c.recipe != incumbent.recipe or bool(incumbent.fallen))
     ]
-    short = {c.version: promotion_shortfalls(c, incumbent, gates) for c in rivals}
+    tries = len({c.recipe for c in rivals})
+    short = {c.version: promotion_shortfalls(c, incumbent, gates, tries) for c in rivals}
     ranked = _ranked(rivals)
     for rival in ranked:
         if not short[rival.version]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from statistics import NormalDist
 
 from orchestration.settings import Gates
 
@@ -144,15 +145,42 @@ def coverage_limits(contender: Contender, gates: Gates) -> tuple[float, float]:
     return max(low - slack(low), 0.0), min(high + slack(high), 1.0)
 
 
-def promotion_shortfalls(contender: Contender, incumbent: Incumbent, gates: Gates) -> list[str]:
-    """Say what keeps a version from replacing the champion; empty if nothing does."""
+def z_of_many(z: float, tries: int) -> float:
+    """Return the z asked of each of `tries` equals, so that any passes as seldom as one at `z`.
+
+    Šidák (1967, JASA 62:626). Exact for independent tries; recipes that learn from the same rows
+    are not, so their chance together is smaller still.
+
+    Examples
+    --------
+    >>> round(z_of_many(1.64, 1), 3), round(z_of_many(1.64, 4), 3)
+    (1.64, 2.232)
+    """
+    alone = NormalDist().cdf(-z)
+    if tries <= 1 or alone <= 0.0:
+        return z
+    return -NormalDist().inv_cdf(-math.expm1(math.log1p(-alone) / tries))
+
+
+def promotion_shortfalls(
+    contender: Contender, incumbent: Incumbent, gates: Gates, tries: int = 1
+) -> list[str]:
+    """Say what keeps a version from replacing the champion; empty if nothing does.
+
+    Parameters
+    ----------
+    tries
+        How many recipes try to replace it in this turn: the more, the more each has to show.
+    """
     found = unproven(contender, gates) + miscalibrated(contender, gates)
-    needed = gates.z_over_drift if incumbent.fallen else gates.z_promote
+    needed = gates.z_over_drift if incumbent.fallen else z_of_many(gates.z_promote, tries)
     whom = "baseline" if incumbent.baseline else "champion"
     if contender.z_champion is None:
         found.append(f"it shares no unseen rows with the {whom}")
     elif contender.z_champion < needed:
-        found.append(f"its paired z against the {whom}, {contender.z_champion:.2f}, < {needed:g}")
+        several = tries > 1 and not incumbent.fallen
+        needs = f"{needed:.2f}, as one of {tries} recipes" if several else f"{needed:g}"
+        found.append(f"its paired z against the {whom}, {contender.z_champion:.2f}, < {needs}")
     if incumbent.tenure < gates.tenure_turns and not incumbent.fallen:
         found.append(
             f"the {whom} has served {incumbent.tenure} of the {gates.tenure_turns} turns that a "

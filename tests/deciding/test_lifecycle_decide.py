@@ -19,6 +19,7 @@ from orchestration.lifecycle.gates import (
     coverage_limits,
     ece_limit,
     miscalibrated,
+    z_of_many,
 )
 from orchestration.lifecycle.transitions import IN_SERVICE, TRANSITIONS, check_transition
 from orchestration.settings import Gates
@@ -67,6 +68,31 @@ def test_a_cold_start_installs_what_is_proven_and_else_the_baseline() -> None:
     assert weak.challenger == learner(1).version
     assert "skill +0.0200 [-0.0010, +0.0300]" in weak.sentence
     assert "lower bound of its skill is not above 0" in weak.sentence
+
+
+def test_of_several_recipes_each_has_to_show_more() -> None:
+    """Else the best of many equals would pass far more often than the gate promises."""
+    two = [learner(1, z=1.9), learner(1, recipe="logistic", z=1.0)]
+    alone = decide(SLOT, [base(1), two[0]], None, GATES)
+    assert alone.champion == two[0].version
+    beside = decide(SLOT, [base(1), *two], None, GATES)
+    assert beside.champion == base(1).version
+    assert "1.90, < 1.95, as one of 2 recipes" in beside.sentence
+    clear = decide(SLOT, [base(1), replace(two[0], z=1.96), two[1]], None, GATES)
+    assert clear.champion == two[0].version
+    # Older instances of one recipe in shadow are no further tries.
+    older = learner(1, status="unproven", z=1.0)
+    again = decide(SLOT, [base(2), learner(2, z=1.9), older], None, GATES)
+    assert again.champion == learner(2).version
+
+
+def test_several_equals_pass_as_seldom_as_one() -> None:
+    rng = np.random.default_rng(0)
+    for tries in (1, 2, 5):
+        best = rng.standard_normal((200_000, tries)).max(axis=1)
+        assert np.mean(best >= z_of_many(1.64, tries)) == pytest.approx(0.0505, abs=0.002)
+    assert z_of_many(0.0, 3) > 0
+    assert z_of_many(50.0, 3) == 50.0
 
 
 def test_without_champion_and_baseline_there_is_no_footing() -> None:
