@@ -66,7 +66,26 @@ def _made(about: Mapping[str, Any]) -> str:
         f"no label after {about['trained_through']} was used.\n"
         f"* Its baseline: {about['fit']['baseline_is']}.\n"
         f"* The exported graph equals the fitted model within {about['parity_max_abs']:.1e}."
+        f"{_chosen(about['fit'])}"
     )
+
+
+def _chosen(facts: Mapping[str, Any]) -> str:
+    """Say which columns and hyper-parameters were chosen, where any were."""
+    told = ""
+    if columns := facts.get("column_choice"):
+        told += (
+            f"\n* Columns: the {columns['kept']} best of {columns['of']}, by permutation "
+            f"importance over {columns['folds']} time folds of the training slice."
+        )
+    if search := facts.get("tuning"):
+        word = "were replaced" if search["taken"] else "were kept: no other beat them by enough"
+        told += (
+            f"\n* Hyper-parameters: {search['trials']} tried on the selection slice in "
+            f"{search['seconds']:.0f} s; the recipe's own {word} "
+            f"(z {search['best_z']:.2f}, {search['z_asked']:.2f} is asked)."
+        )
+    return told
 
 
 def _verdict(about: Mapping[str, Any], metrics: Mapping[str, Any]) -> str:

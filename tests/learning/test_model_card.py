@@ -65,3 +65,15 @@ def test_a_baseline_says_what_it_is() -> None:
 @pytest.mark.parametrize("missing", ["skill", "n", "base_loss"])
 def test_without_a_verdict_there_is_no_verdict_section(missing: str) -> None:
     assert "## Verdict" not in model_card(ABOUT, METRICS | {missing: None})
+
+
+@pytest.mark.parametrize(("taken", "word"), [(True, "were replaced"), (False, "were kept")])
+def test_what_was_chosen_is_told(taken: bool, word: str) -> None:
+    columns = {"kept": 30, "of": 118, "folds": 4, "best": []}
+    search = {"trials": 24, "seconds": 61.2, "taken": taken, "best_z": 2.61, "z_asked": 2.51}
+    fit = ABOUT["fit"] | {"column_choice": columns, "tuning": search}
+    card = model_card(ABOUT | {"fit": fit}, METRICS)
+    assert "the 30 best of 118" in card
+    assert f"24 tried on the selection slice in 61 s; the recipe's own {word}" in card
+    assert "(z 2.61, 2.51 is asked)" in card
+    assert "tried" not in model_card(ABOUT, METRICS)
