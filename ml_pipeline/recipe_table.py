@@ -235,8 +235,15 @@ def _month(recipe: Recipe, **changes: Any) -> Recipe:
 
 RECIPES: Mapping[str, tuple[Recipe, ...]] = MappingProxyType(
     {
-        "direction": (XGBOOST, DIRECTION_LOGISTIC, DIRECTION_LIGHTGBM, _month(XGBOOST)),
-        "risk": (FOREST, RISK_LOGISTIC, RISK_LIGHTGBM, _month(FOREST)),
+        "direction": (
+            XGBOOST,
+            DIRECTION_LOGISTIC,
+            DIRECTION_LIGHTGBM,
+            _month(XGBOOST),
+            _month(DIRECTION_LOGISTIC),
+        ),
+        # A month of the forest takes minutes, and says what the boosted trees say in seconds.
+        "risk": (FOREST, RISK_LOGISTIC, RISK_LIGHTGBM, _month(RISK_LIGHTGBM)),
         "price": (NETWORK, PRICE_RIDGE, PRICE_LIGHTGBM, _month(NETWORK)),
         # Labels overlap by twelve bars: every third row of a month holds what all of them would.
         "momentum": (SVM, MOMENTUM_LOGISTIC, MOMENTUM_LIGHTGBM, _month(SVM, row_step=3)),
@@ -244,6 +251,7 @@ RECIPES: Mapping[str, tuple[Recipe, ...]] = MappingProxyType(
             VOLATILITY_LIGHTGBM,
             VOLATILITY_RIDGE,
             VOLATILITY_XGBOOST,
+            _month(VOLATILITY_RIDGE),
             _month(VOLATILITY_LIGHTGBM),
         ),
     }
