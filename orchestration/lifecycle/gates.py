@@ -154,7 +154,7 @@ def z_of_many(z: float, tries: int) -> float:
     Examples
     --------
     >>> round(z_of_many(1.64, 1), 3), round(z_of_many(1.64, 4), 3)
-    (1.64, 2.232)
+    (1.64, 2.23)
     """
     alone = NormalDist().cdf(-z)
     if tries <= 1 or alone <= 0.0:

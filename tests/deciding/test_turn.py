@@ -239,6 +239,33 @@ def test_recipes_that_are_named_compete_and_a_month_waits_for_its_history(
         run_turn(new_settings(symbols="BTC-USDT", recipes="all"), NOW)
 
 
+def test_a_week_and_a_month_are_judged_on_the_same_bars(new_settings: NewSettings) -> None:
+    settings = new_settings(
+        symbols="BTC-USDT", timeframe="15m", days=42, recipes="xgboost,direction/xgboost-30d"
+    )
+    slot = only_slot(run_turn(settings, NOW))
+    assert slot["left_out"] == []
+    registry = registry_of(settings)
+    where = Slot.parse(slot["slot"])
+    windows = {
+        version.rpartition("_")[2]: registry.read(registry.folder(where, version)).metadata[
+            "window"
+        ]
+        for version in slot["versions_trained"]
+    }
+    week, month, base = (windows[name] for name in ("xgboost", "xgboost-30d", "baseline"))
+    for part in ("calibration", "selection", "holdout"):
+        assert week[part] == month[part] == base[part]
+    assert week["train"]["end"] == month["train"]["end"]
+    days = {
+        name: (w["train"]["end_ms"] - w["train"]["start_ms"]) / 86_400_000
+        for name, w in windows.items()
+    }
+    assert days["xgboost"] == 7
+    assert days["xgboost-30d"] == days["baseline"] > 34
+    assert len({row["n"] for row in slot["contenders"]}) == 1
+
+
 def test_a_month_alone_on_a_short_history_begins_no_turn(new_settings: NewSettings) -> None:
     settings = new_settings(symbols="BTC-USDT", recipes="xgboost-30d")
     with pytest.raises(RecipeError, match="give more days, or name a shorter recipe too"):
