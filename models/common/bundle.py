@@ -40,6 +40,7 @@ from models.common.errors import BundleError
 from models.common.files import locked, write_folder
 from models.common.heads import Head, make_head
 from models.common.onnx_header import read_header
+from models.common.rows import Seen
 from models.common.runner import OnnxRunner
 from models.common.schema import FeatureSchema
 from models.common.slot import Slot, check_word
@@ -86,6 +87,11 @@ class Bundle:
     def key(self) -> str:
         """Slot and version in one word: ``scope/kind/timeframe/version``."""
         return f"{self.slot.key}/{self.version_id}"
+
+    @cached_property
+    def seen(self) -> Seen:
+        """The labels of the last frame that it was asked with."""
+        return Seen()
 
     @cached_property
     def head(self) -> Head:

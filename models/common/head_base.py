@@ -19,6 +19,8 @@ class Head(Protocol):
 
     width: ClassVar[int]
     """Columns of the raw output."""
+    reads_close: ClassVar[bool]
+    """Whether the answer depends on the closing price."""
 
     def check(self, raw: Floats) -> None:
         """Raise PredictionError when `raw`, [N, width], cannot be this kind's output."""

@@ -20,6 +20,7 @@ class _TwoWayHead:
     """P(yes) → the likelier answer, ``confidence`` = max(p, 1 − p), and ``probability`` = p."""
 
     width: ClassVar[int] = 1
+    reads_close: ClassVar[bool] = False
     name: ClassVar[str]
     yes: ClassVar[str]
     no: ClassVar[str]
@@ -72,6 +73,7 @@ class RiskHead:
 
     probability_quantiles: Floats
     width: ClassVar[int] = 1
+    reads_close: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         q = self.probability_quantiles
@@ -139,6 +141,7 @@ class PriceHead:
     interval_q: float
     sign_slope: float
     width: ClassVar[int] = 2
+    reads_close: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         if self.interval_q <= 0 or self.sign_slope < 0:
@@ -205,6 +208,7 @@ class VolatilityHead:
     confidence_edges: Floats
     confidence_values: Floats
     width: ClassVar[int] = 2
+    reads_close: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         edges, values = self.confidence_edges, self.confidence_values

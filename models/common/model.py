@@ -20,7 +20,7 @@ from models.common.errors import BundleError, ModelNotFound
 from models.common.heads import Answer
 from models.common.names import Address, resolve
 from models.common.registry import PredictionModelRegistry
-from models.common.rows import check_definitions, check_timeframe, close_in, to_matrix
+from models.common.rows import Seen, check_definitions, check_timeframe, close_in, to_matrix
 from models.common.slot import Slot
 
 LOOK_S = 0.2
@@ -101,8 +101,10 @@ class Model(BaseModel):
             When the graph's output cannot be this kind's.
         """
         bundle = self._current()
-        matrix = matrix_for(bundle, features)
-        return bundle.runner.answer(matrix, close_in(features) if close is None else close)
+        matrix = matrix_for(bundle, features, seen=bundle.seen)
+        if close is None and bundle.head.reads_close:
+            close = close_in(features)
+        return bundle.runner.answer(matrix, close)
 
     def raw(self, features: Any) -> NDArray[np.float32]:
         """Return the graph's raw output [N, K] for the rows of `features`."""
@@ -174,10 +176,12 @@ def open_model(name: str, *, home: str | Path | None = None, timeframe: str | No
     return model
 
 
-def matrix_for(bundle: Bundle, features: Any, *, ordered: bool = True) -> NDArray[np.float32]:
+def matrix_for(
+    bundle: Bundle, features: Any, *, ordered: bool = True, seen: Seen | None = None
+) -> NDArray[np.float32]:
     """Return what the graph of `bundle` reads of `features`; see `models.common.rows.to_matrix`."""
     schema = bundle.schema
     if type(features) is not np.ndarray:  # an array has nothing noted on it
         check_timeframe(features, bundle.slot.timeframe, bundle.key)
         check_definitions(features, schema.hashes)
-    return to_matrix(features, schema.names, ordered=ordered, twins=schema.twins)
+    return to_matrix(features, schema.names, ordered=ordered, twins=schema.twins, seen=seen)

@@ -248,3 +248,23 @@ def test_rows_of_another_timeframe_are_refused(home: Path) -> None:
     with pytest.raises(FeatureError, match="features are of 5m bars"):
         load_model("direction", home=home).predict(rows)
     assert load_model("slow-v1", home=home).predict(rows)["direction"] == "UP"
+
+
+def test_frames_cut_from_one_table_are_read_by_their_own_labels(home: Path) -> None:
+    """Labels are remembered from frame to frame: another table's must not be taken for them."""
+    model = load_model("direction", home=home)
+    table, wider = frame(), frame(3, close=100.0)
+    moved = wider[["close", *tiny.NAMES]]
+    for _ in range(2):
+        for other in (table, wider, moved, table.copy(), table.rename(columns=str)):
+            found = [model.predict(other.iloc[i : i + 1])["probability"] for i in range(3)]
+            assert found == [
+                pytest.approx(tiny.probability(0.0, row), abs=1e-6) for row in tiny.ROWS
+            ]
+        with pytest.raises(FeatureError, match="another order"):
+            model.predict(table[list(tiny.NAMES[::-1])].iloc[:1])
+        with pytest.raises(FeatureError, match="missing: rsi_14"):
+            model.predict(table.rename(columns={"rsi_14": "rsi_7"}).iloc[:1])
+    table.columns = ["return_1", "close_location", "rsi_14"]
+    with pytest.raises(FeatureError, match="another order"):
+        model.predict(table.iloc[:1])
