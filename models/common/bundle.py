@@ -107,7 +107,7 @@ class Bundle:
         BundleError
             When it is not what the bundle says.
         """
-        with _named(self.folder):
+        with _reading(self.folder):
             onnx = read_listed(self.folder, "model.onnx", self.checksums)
             read_header(onnx)
             runner = OnnxRunner(onnx, self.schema.names, self.head, self.version_id)
@@ -147,8 +147,8 @@ def read_documents(folder: str | os.PathLike[str], *, root: Path | None = None) 
     BundleError
         As for `read_bundle`, as far as the documents tell.
     """
-    place = Path(folder).resolve()
-    with _named(Path(folder)):
+    with _reading(Path(folder)):
+        place = Path(folder).resolve()
         if root is not None and not place.is_relative_to(root.resolve()):
             raise BundleError(f"lies outside of the models folder {root}, at {place}")
         checksums = read_checksums(place)
@@ -267,3 +267,13 @@ def _named(folder: Path) -> Iterator[None]:
         yield
     except BundleError as error:
         raise type(error)(f"bundle {folder} refused: {error}") from error
+
+
+@contextmanager
+def _reading(folder: Path) -> Iterator[None]:
+    """Say which bundle is refused, also where the system does not let it be read."""
+    try:
+        with _named(folder):
+            yield
+    except (OSError, RuntimeError) as error:  # forbidden, vanished; a link that leads to itself
+        raise BundleError(f"bundle {folder} refused: it cannot be read: {error}") from error

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 
 from models.common.errors import BadName, BundleError, FeatureError, PredictionError
 from models.common.heads import make_head
+from models.common.reading import list_plain, read_plain
 from models.common.runner import OnnxRunner
 from models.common.schema import FeatureSchema
 from models.common.slot import Slot, check_word
@@ -51,7 +51,7 @@ def to_json(content: Mapping[str, Any]) -> bytes:
     """Return `content` as JSON; NaN and infinity, which JSON does not know, are refused."""
     try:
         return (json.dumps(content, indent=1, allow_nan=False, ensure_ascii=False) + "\n").encode()
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RecursionError) as error:
         raise BundleError(f"cannot be kept as JSON: {error}") from error
 
 
@@ -78,11 +78,13 @@ def checksums_of(contents: Mapping[str, bytes]) -> bytes:
 
 def read_checksums(folder: Path) -> dict[str, str]:
     """Return the SHA-256 that each file of `folder` should have, all being there and no others."""
-    present = _regular_files(folder)
+    present = list_plain(folder)
     if CHECKSUMS not in present:
         raise BundleError(f"{CHECKSUMS} is missing")
-    content = (folder / CHECKSUMS).read_bytes()
+    content = read_plain(folder, CHECKSUMS)
     sums = parse_json(content, CHECKSUMS)
+    if not all(isinstance(digest, str) for digest in sums.values()):
+        raise BundleError(f"{CHECKSUMS} holds something else than checksums")
     if to_json(sums) != content:
         raise BundleError(f"{CHECKSUMS} is not written as bundles are; it was changed by hand")
     missing = sorted({*FILES, *sums} - present)
@@ -96,25 +98,9 @@ def read_checksums(folder: Path) -> dict[str, str]:
     return sums
 
 
-def _regular_files(folder: Path) -> set[str]:
-    if not folder.is_dir():
-        raise BundleError("there is no such folder")
-    with os.scandir(folder) as entries:
-        regular = {entry.name: entry.is_file(follow_symlinks=False) for entry in entries}
-    odd = sorted(name for name, is_regular in regular.items() if not is_regular)
-    if odd:
-        raise BundleError(
-            f"{', '.join(odd)} is a link or a folder; a bundle holds plain files only"
-        )
-    return set(regular)
-
-
 def read_listed(folder: Path, name: str, checksums: Mapping[str, str]) -> bytes:
     """Return the content of a file of the bundle if it has its checksum."""
-    try:
-        content = (folder / name).read_bytes()
-    except OSError as error:
-        raise BundleError(f"{name} cannot be read: {error.strerror}") from error
+    content = read_plain(folder, name)
     found = hashlib.sha256(content).hexdigest()
     if found != checksums[name]:
         raise BundleError(
@@ -206,7 +192,7 @@ def _close(a: NDArray[Any], b: NDArray[Any]) -> bool:
 def _matrix(probe: Mapping[str, Any], name: str) -> NDArray[np.float32]:
     try:
         matrix = np.array(probe.get(name), dtype=np.float32)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         matrix = np.empty(0, dtype=np.float32)
     if matrix.ndim != 2 or not np.isfinite(matrix).all():
         raise BundleError(f"probe.json: {name} must be rows of finite numbers")

@@ -88,7 +88,7 @@ def _table(name: str, value: object) -> Floats:
 def _finite(name: str, value: object, dimensions: int, form: str) -> Floats:
     try:
         numbers = np.asarray(value, dtype=np.float64)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise HeadError(f"{name} must be {form}") from None
     if numbers.ndim != dimensions or not np.isfinite(numbers).all():
         raise HeadError(f"{name} must be {form}")

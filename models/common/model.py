@@ -19,7 +19,7 @@ from models.common.bundle import Bundle
 from models.common.errors import BundleError, ModelNotFound
 from models.common.heads import Answer
 from models.common.names import Address, resolve
-from models.common.registry import PredictionModelRegistry
+from models.common.registry import ROLES, PredictionModelRegistry
 from models.common.rows import Seen, check_definitions, check_timeframe, close_in, to_matrix
 from models.common.slot import Slot
 
@@ -56,8 +56,8 @@ class Model(BaseModel):
         self._registry = registry
         self._lock = threading.Lock()
         self._version = address.version()
-        self._refused: str | None = None
-        self._bundle = registry.read(address.folder / self._version)
+        self._refused: tuple[str, str] | None = None
+        self._bundle = self._read(self._version)
         self._look_at = time.monotonic() + LOOK_S
 
     @property
@@ -74,6 +74,13 @@ class Model(BaseModel):
     def version_id(self) -> str:
         """The version that answers now."""
         return self._current().version_id
+
+    @property
+    def refused(self) -> str | None:
+        """Why the version that the link leads to is not the one that answers; None when it is."""
+        self._current()
+        refused = self._refused
+        return refused[1] if refused else None
 
     @property
     def features(self) -> list[str]:
@@ -152,16 +159,26 @@ class Model(BaseModel):
             self._refused = None
             return
         try:
-            bundle = self._registry.read(self._address.folder / version)
-            if bundle.slot != self._bundle.slot:
-                raise BundleError(f"bundle {bundle.folder} is of {bundle.slot}")
+            bundle = self._read(version)
         except BundleError as error:
-            if self._refused != version:
+            if self._refused is None or self._refused[0] != version:
                 _log.warning("%s; %s stays in service", error, self._bundle.key)
-            self._refused = version
+            self._refused = version, str(error)
             self._look_at = time.monotonic() + RETRY_S
             return
         self._bundle, self._version, self._refused = bundle, version, None
+
+    def _read(self, version: str) -> Bundle:
+        """Return the version if it is sound and of the slot that the link is for."""
+        bundle = self._registry.read(self._address.folder / version)
+        role, _, timeframe = self._address.entry.partition("-")
+        linked = version != self._address.entry and role in ROLES and bool(timeframe)
+        if linked and timeframe != bundle.slot.timeframe:
+            raise BundleError(
+                f"bundle {bundle.folder} refused: it is of {bundle.slot}, "
+                f"and {self._address.entry} leads to {timeframe} bars only"
+            )
+        return bundle
 
 
 def open_model(name: str, *, home: str | Path | None = None, timeframe: str | None = None) -> Model:

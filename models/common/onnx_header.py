@@ -23,6 +23,33 @@ _DOMAIN, _VERSION = 8 * 1 + 2, 8 * 2 + 0
 # close_location has another length before it.
 _EXTERNAL = re.compile(rb"[\x00\x08]location")
 
+_GRAPH, _FUNCTIONS, _TRAINING = 8 * 7 + 2, 8 * 25 + 2, 8 * 20 + 2
+_NODE, _OPERATOR, _NODE_DOMAIN = 8 * 1 + 2, 8 * 4 + 2, 8 * 7 + 2
+# One row must be answered in microseconds, and twice alike.
+_LOOPS = dict.fromkeys(("If", "Loop", "Scan", "SequenceMap"), "may run without end")
+_DRAWS = dict.fromkeys(
+    (
+        "Bernoulli", "Dropout", "Multinomial", "RandomNormal", "RandomNormalLike",
+        "RandomUniform", "RandomUniformLike",
+    ),
+    "draws at random",
+)  # fmt: skip
+_GROWS = dict.fromkeys(
+    (
+        "ConstantOfShape",
+        "Expand",
+        "EyeLike",
+        "OneHot",
+        "Pad",
+        "Range",
+        "Resize",
+        "Tile",
+        "Upsample",
+    ),
+    "may fill the memory",
+)
+_REFUSED = {**_LOOPS, **_DRAWS, **_GROWS}
+
 
 @dataclass(frozen=True)
 class OnnxHeader:
@@ -54,16 +81,25 @@ def read_header(onnx: bytes) -> OnnxHeader:
     ------
     BundleError
         When the bytes are no ONNX file, ask for operators outside `OPSETS` or a format outside
-        `IR_VERSIONS`, or keep weights in other files.
+        `IR_VERSIONS`, keep weights in other files, or hold an operator that loops, draws at random
+        or makes tensors of any size.
     """
-    ir_version, opsets = 0, {}
+    ir_version, opsets, graphs = 0, {}, []
     for tag, value in _fields(onnx):
         if tag == _IR_VERSION and isinstance(value, int):
             ir_version = value
         elif tag == _OPSET_IMPORT and isinstance(value, bytes):
             domain, version = _opset(value)
+            if domain in opsets:
+                raise BundleError("model.onnx declares an operator set twice")
             opsets[domain] = version
+        elif tag == _GRAPH and isinstance(value, bytes):
+            graphs.append(value)
+        elif tag in (_FUNCTIONS, _TRAINING):
+            raise BundleError("model.onnx brings functions or training steps of its own")
     _check(ir_version, opsets)
+    for graph in graphs:
+        _check_nodes(graph)
     if _EXTERNAL.search(onnx):
         raise BundleError("model.onnx keeps weights in other files; export it as one file")
     return OnnxHeader(ir_version, opsets)
@@ -88,6 +124,25 @@ def _check(ir_version: int, opsets: dict[str, int]) -> None:
                 f"model.onnx uses opset {version} of {name}; supported are "
                 f"{known.start} to {known.stop - 1}"
             )
+
+
+def _check_nodes(graph: bytes) -> None:
+    """Refuse operators by name; of other domains too, which need not be declared to be run."""
+    for tag, node in _fields(graph):
+        if tag != _NODE or not isinstance(node, bytes):
+            continue
+        words = {key: value for key, value in _fields(node) if key in (_OPERATOR, _NODE_DOMAIN)}
+        operator, domain = (
+            word.decode("utf-8", "replace") if isinstance(word := words.get(key), bytes) else ""
+            for key in (_OPERATOR, _NODE_DOMAIN)
+        )
+        if domain not in (*OPSETS, "ai.onnx"):
+            raise BundleError(
+                f"model.onnx uses the operator {operator} of {domain!r}; "
+                "only ai.onnx and ai.onnx.ml are allowed"
+            )
+        if operator in _REFUSED:
+            raise BundleError(f"model.onnx uses {operator}, which {_REFUSED[operator]}")
 
 
 def _opset(message: bytes) -> tuple[str, int]:

@@ -29,6 +29,11 @@ ENSEMBLES = "ensembles"
 LATEST, CHALLENGER = "latest", "challenger"
 ROLES = {"champion": LATEST, "latest": LATEST, "challenger": CHALLENGER}
 
+SYNONYMS = {"basic": "price", "sentiment": "price"}
+"""Types of a model that predicts the price from candles alone, and from sentiment besides. Which
+inputs a price model has is for its recipe to say, not for its type: both mean the price champion.
+"""
+
 _log = logging.getLogger(__name__)
 
 
@@ -38,7 +43,7 @@ def models_folder(home: str | os.PathLike[str] | None = None) -> Path:
 
 
 def parse_kind(text: str) -> str:
-    """Return the kind that `text` (``"risk"`` or ``"risk_scorer"``) names.
+    """Return the kind that `text` (``"risk"``, ``"risk_scorer"``) or a synonym of it names.
 
     Raises
     ------
@@ -48,6 +53,8 @@ def parse_kind(text: str) -> str:
     for kind, seed_name in SEED_NAMES.items():
         if text in (kind, seed_name):
             return kind
+    if text in SYNONYMS:
+        return SYNONYMS[text]
     raise BadName(f"{text!r} is no kind of model: use one of {', '.join(KINDS)}")
 
 
@@ -110,7 +117,7 @@ class PredictionModelRegistry:
             A symbol in any spelling (``BTCUSDT``, ``BTC-USDT``) or a scope. Where it has no model
             of its own, a pooled model that was trained on it serves it.
         model_type : str
-            Kind, or the name of its predictor.
+            Kind, the name of its predictor, or a synonym (``"basic"``, ``"sentiment"``: price).
         timeframe : str, optional
             Bar length; by default the folder's first.
         version : str, optional

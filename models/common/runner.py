@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,14 +21,18 @@ INPUT, OUTPUT, NOVELTY = "features", "output", "novelty"
 # ONNX Runtime's exceptions share no base class of their own.
 _FAILURES = (
     ort.EPFail,
+    ort.EngineError,
     ort.Fail,
     ort.InvalidArgument,
     ort.InvalidGraph,
     ort.InvalidProtobuf,
+    ort.ModelRequiresCompilation,
     ort.NoModel,
     ort.NoSuchFile,
+    ort.NotFound,
     ort.NotImplemented,
     ort.RuntimeException,
+    MemoryError,
     RuntimeError,
 )
 
@@ -88,6 +93,7 @@ class OnnxRunner:
                 f"ONNX Runtime cannot load the graph: {_first_line(error)}"
             ) from error
         _check_ports("input", self._session.get_inputs(), INPUT, len(self.names))
+        _check_columns(self._session.get_modelmeta().custom_metadata_map, self.names)
         outputs = self._session.get_outputs()
         novelty = [port for port in outputs[1:] if port.name == NOVELTY]
         _check_ports("output", [p for p in outputs if p not in novelty], OUTPUT, head.width)
@@ -253,6 +259,15 @@ def _check_ports(what: str, ports: list[Any], name: str, width: int) -> None:
     fixed = shape[-1] if shape else None
     if len(shape) != 2 or isinstance(shape[0], int) or (isinstance(fixed, int) and fixed != width):
         raise BundleError(f"the graph has {what} {found}; a bundle has {wanted}, N left open")
+
+
+def _check_columns(notes: dict[str, str], names: Sequence[str]) -> None:
+    """Refuse a graph that notes other columns than the schema, or another order of them."""
+    if "columns" in notes and notes["columns"] != json.dumps(list(names)):
+        raise BundleError(
+            "the graph was made for other columns than feature_schema.json lists, or for another "
+            "order of them"
+        )
 
 
 def _holes(matrix: NDArray[np.float32], names: Sequence[str], most: int = 8) -> str:

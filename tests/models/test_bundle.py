@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +17,7 @@ from models.common.bundle_checks import CHECKSUMS, FILES
 from models.common.errors import BadName, BundleError, FeatureError, PredictionError
 from models.common.slot import KINDS, Slot
 from tests.models import tiny
+from tests.models.tampering import forge, forge_json
 
 SLOT = Slot("majors", "direction", "1m")
 
@@ -39,20 +38,6 @@ def rewrite(folder: Path, **parts: Any) -> Path:
         "probe": tiny.ROWS,
     }
     return write_bundle(folder, **{**sound, **parts})
-
-
-def forge(folder: Path, name: str, content: bytes) -> None:
-    """Replace a file of the bundle and its checksum, as somebody would who means harm."""
-    (folder / name).write_bytes(content)
-    sums = json.loads((folder / CHECKSUMS).read_bytes())
-    sums[name] = hashlib.sha256(content).hexdigest()
-    (folder / CHECKSUMS).write_bytes((json.dumps(sums, indent=1) + "\n").encode())
-
-
-def forge_json(folder: Path, name: str, change: Callable[[dict[str, Any]], Any]) -> None:
-    document = json.loads((folder / name).read_bytes())
-    change(document)
-    forge(folder, name, (json.dumps(document, indent=1) + "\n").encode())
 
 
 # ---------------------------------------------------------------- what is written can be read

@@ -210,3 +210,25 @@ def test_two_processes_may_write_the_same_version_at_once(tmp_path: Path) -> Non
     registry = PredictionModelRegistry(tmp_path)
     assert registry.problems() == {}
     assert len(registry.list_bundles()) == 6
+
+
+@pytest.mark.parametrize("word", ["basic", "sentiment", "price", "price_predictor"])
+def test_a_price_model_goes_by_several_words(tmp_path: Path, word: str) -> None:
+    """As `PredictionModelRegistry(config)` with a path in the configuration is asked."""
+    models = tmp_path / "models"
+    for version, timeframe in (("v1", "1h"), ("v2", "1h"), ("v3", "1m")):
+        tiny.bundle(models, "price", version, scope="BTC-USDT", timeframe=timeframe)
+        PredictionModelRegistry(models).promote(Slot("BTC-USDT", "price", timeframe), version)
+    config = SimpleNamespace(model_registry_path=models)
+    registry = PredictionModelRegistry(config)
+    bundle = registry.select_bundle(symbol="BTCUSDT", model_type=word, timeframe="1h")
+    assert (bundle.version_id, bundle.metadata["timeframe"]) == ("v2", "1h")
+    assert bundle.key == "BTC-USDT/price/1h/v2"
+    assert registry.select_bundle("BTCUSDT", word, version="v1").version_id == "v1"
+    assert registry.select_bundle("BTCUSDT", word).version_id == "v2"
+    features = np.random.default_rng(0).random((120, 3)).astype(np.float32)
+    prediction = bundle.runner.predict(features)
+    assert prediction.price is None
+    assert prediction.confidence.shape == prediction.direction.shape == (120,)
+    assert bundle.runner.predict(features, close=np.full(120, 100.0)).price.shape == (120,)
+    assert (bundle.metrics, len(bundle.schema)) == ({"skill": 0.01}, 3)

@@ -15,7 +15,7 @@ from models.common.errors import BundleError
 from models.common.predictor import load_model
 from models.common.slot import KINDS
 from tests.models import tiny
-from tests.models.test_bundle import forge_json
+from tests.models.tampering import forge_json
 
 ROWS = np.array([[0.5, 55.0, 0.4], [-2.0, 30.0, 0.9]], dtype=np.float32)
 
