@@ -85,7 +85,7 @@ def test_each_answer_is_of_one_version(
     registry: PredictionModelRegistry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(model_module, "LOOK_S", 0.01)
-    counts = shake(registry, 2.5, 40)
+    counts = shake(registry, 1.5, 24)
     assert sum(count > 0 for count in counts.values()) >= 4
 
 
