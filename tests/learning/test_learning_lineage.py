@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,7 +13,7 @@ import pytest
 from ml_pipeline.fit import Fitted, fit, fit_baseline
 from ml_pipeline.lineage import differences, labels_read, lineage, rows_read, trimmed
 from ml_pipeline.panel import Panel, build_panel
-from ml_pipeline.recipes import RECIPES
+from ml_pipeline.recipes import RECIPES, Recipe
 from ml_pipeline.splits import TurnSplit
 from ml_pipeline.tasks import TASKS
 from tests.learning.planted import planted_panel, split_of
@@ -56,6 +58,17 @@ def test_what_is_hashed_is_all_that_the_fit_reads(kind: str, naive: bool, panel:
     assert again.head == whole.head
     hashes = [lineage(rows, split, kind, whole.columns)["data_hash"] for rows in (panel, least)]
     assert hashes[0] == hashes[1]
+
+
+@pytest.mark.parametrize("changes", [{"tuned": True}, {"keep": 3}, {"tuned": True, "keep": 3}])
+def test_what_a_spec_says_is_enough_to_fit_again(changes: dict[str, Any], panel: Panel) -> None:
+    split = split_of(panel, "volatility")
+    recipe = replace(RECIPES["volatility"][0], **changes)
+    model = fit(recipe, panel, split, 3)
+    again = fit(Recipe.from_spec(json.loads(json.dumps(model.spec))), panel, split, 3)
+    assert again.onnx == model.onnx
+    assert again.head == model.head
+    assert model.onnx != fit(RECIPES["volatility"][0], panel, split, 3).onnx
 
 
 def test_other_columns_and_the_holdout_change_no_hash(panel: Panel) -> None:

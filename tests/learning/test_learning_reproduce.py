@@ -35,6 +35,8 @@ SOURCE = "simulated:seed=5"
 SYMBOLS = ("BTC-USDT", "ETH-USDT")
 COLUMNS = ["rsi_14", "atr_14", "vwap", "btc_beta_60"]
 TYPES = ("xgboost", "random_forest", "neural_net", "svm", "gradient_boosting")
+# Their columns were chosen, their hyper-parameters searched: what was found is fitted again.
+FOUND = {"kept": {"keep": 2}, "tuned": {"keep": 2, "tune_seconds": 1.0}}
 Saved = tuple[Path, dict[str, TrainedModel]]
 
 
@@ -64,7 +66,11 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> Saved:
     models = {}
     for word in TYPES:
         models[word] = pipeline.train_model({"type": word, "name": f"{word}_001"}, data)
-        pipeline.save_model(f"{word}_001", models[word])
+    for word, how in FOUND.items():
+        definition = {"type": "xgboost", "name": f"{word}_001"}
+        models[word] = pipeline.train_model(definition, data, **how)
+    for word, model in models.items():
+        pipeline.save_model(f"{word}_001", model)
     return home, models
 
 
@@ -79,7 +85,7 @@ def again(saved: Saved, word: str, tmp_path: Path, source: Any = SOURCE) -> Repr
     return reproduce(bundle_of(saved, word), History.open(source, home=tmp_path))
 
 
-@pytest.mark.parametrize("word", TYPES)
+@pytest.mark.parametrize("word", [*TYPES, *FOUND])
 def test_the_same_data_and_recipe_give_the_same_bytes(
     word: str, saved: Saved, tmp_path: Path
 ) -> None:
@@ -92,6 +98,12 @@ def test_the_same_data_and_recipe_give_the_same_bytes(
     assert not found.libraries
     assert "byte-equal" in found.sentence()
     assert "simulated" in found.sentence()
+
+
+def test_the_columns_that_were_kept_are_in_the_lineage(saved: Saved) -> None:
+    plain, kept = (bundle_of(saved, word).metadata for word in ("xgboost", "kept"))
+    assert len(kept["recipe_spec"]["features"]) == 2 < len(plain["recipe_spec"]["features"])
+    assert kept["recipe_hash"] != plain["recipe_hash"]
 
 
 def test_a_changed_candle_is_other_data_and_its_day_is_told(saved: Saved, tmp_path: Path) -> None:
