@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from market.timeframes import DAY_MS
 from ml_pipeline import baselines
 from ml_pipeline.baselines import FitBaseline
 from ml_pipeline.calibration import Curve
@@ -22,6 +23,9 @@ Loss = Literal["log_loss", "brier", "squared", "qlike"]
 
 EVENT_SHARE = 0.2
 """A risk event is a move among this share of the farthest moves of the training rows."""
+
+EVENT_DAYS = 7
+"""Days at the end of training that say how far that is."""
 
 EVENT_THRESHOLD = "event_threshold"
 """Head parameter of risk that makes an event out of an excursion."""
@@ -75,10 +79,15 @@ class Task:
         return horizon_bars(self.kind, timeframe)
 
     def head_of(self, train: Panel) -> dict[str, Any]:
-        """Return what turns labels into targets, learnt on training rows only."""
+        """Return what turns labels into targets, learnt on training rows only.
+
+        What an event is, the last `EVENT_DAYS` days of training say: so a month's recipe and a
+        week's, whose training ends together, mean the same by it and can be compared.
+        """
         if self.kind != "risk":
             return {}
-        excursion = train.labels[self.target[0]]
+        recent = train.ts > np.max(train.ts, initial=0) - EVENT_DAYS * DAY_MS
+        excursion = train.labels[self.target[0]][recent]
         known = excursion[np.isfinite(excursion)]
         # Without a known move there is no event, and the fit says how many labels it has.
         level = np.quantile(known, 1 - EVENT_SHARE) if len(known) else np.inf

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,9 +13,11 @@ import pytest
 
 from features.model_set import MODEL_SET
 from ml_pipeline.bundling import schema_of
+from ml_pipeline.competing import shared_split
 from ml_pipeline.errors import FitError, RecipeError
 from ml_pipeline.feature_sets import LEVELS, REGIMES, RELATIVE, TIME_OF_DAY
 from ml_pipeline.fit import fit, fit_baseline
+from ml_pipeline.recipe_table import DEFAULT
 from ml_pipeline.recipes import (
     RECIPES,
     SEED_TYPES,
@@ -22,11 +26,13 @@ from ml_pipeline.recipes import (
     named,
     panel_columns,
 )
-from ml_pipeline.tasks import TASKS
+from ml_pipeline.tasks import EVENT_THRESHOLD, TASKS
 from models.common.errors import SchemaError
 from models.common.schema import FeatureSchema
 from models.common.slot import KINDS
-from tests.learning.planted import planted_panel, split_of
+from tests.learning.planted import STEP_MS, planted_panel, split_of
+
+ROOT = Path(__file__).parents[2]
 
 
 def test_there_is_a_recipe_and_a_task_for_every_kind() -> None:
@@ -138,6 +144,30 @@ def test_what_the_recipes_leave_out_or_add_is_in_the_model_set() -> None:
     """A name that a new model set no longer has would be left out of nothing, unnoticed."""
     assert {*LEVELS, *REGIMES, *TIME_OF_DAY} <= set(MODEL_SET)
     assert not set(RELATIVE) & set(LEVELS)
+
+
+def test_a_week_and_a_month_mean_the_same_by_an_event() -> None:
+    panel = planted_panel(0.0, days=40)
+    first, end = int(panel.ts[0]), int(panel.ts[-1]) + STEP_MS
+    levels = []
+    for days in (7, 30):
+        split = shared_split("risk", panel.timeframe, first, end, longest=30, own=days)
+        training = panel.rows(split.mask(panel, "train"))
+        levels.append(TASKS["risk"].head_of(training)[EVENT_THRESHOLD])
+    week = levels[0]
+    assert levels == [week, week]
+    quieter = replace(panel, labels={"risk_excursion": panel.labels["risk_excursion"] / 2})
+    assert TASKS["risk"].head_of(quieter)[EVENT_THRESHOLD] < week
+
+
+def test_the_settings_page_lists_every_recipe() -> None:
+    page = (ROOT / "docs" / "settings.md").read_text()
+    for kind, recipes in RECIPES.items():
+        names = [recipe.name for recipe in recipes]
+        (row,) = re.findall(rf"^\| {kind} \| (.*) \| (.*) \|$", page, re.MULTILINE)
+        default, further = (re.findall(r"`([a-z0-9-]+)`", cell) for cell in row)
+        assert tuple(default) == DEFAULT[kind]
+        assert sorted([*default, *further]) == sorted(names)
 
 
 def test_a_schema_knows_what_its_columns_are_twins_of() -> None:
