@@ -21,8 +21,7 @@ from ml_pipeline import bundling
 from ml_pipeline.direction_predictor import DirectionPredictor
 from ml_pipeline.errors import RecipeError
 from ml_pipeline.export import TOLERANCE, score
-from ml_pipeline.fit import Fitted, compose, fit, fit_baseline, fit_saved
-from ml_pipeline.isolated import run_isolated
+from ml_pipeline.fit import Fitted, compose, fit, fit_baseline
 from ml_pipeline.lineage import lineage
 from ml_pipeline.momentum_classifier import MomentumClassifier
 from ml_pipeline.panel import Panel
@@ -34,6 +33,7 @@ from ml_pipeline.scoring import row_losses
 from ml_pipeline.skill import Verdict, judge
 from ml_pipeline.tasks import TASKS
 from ml_pipeline.volatility_regressor import VolatilityRegressor
+from ml_pipeline.workplace import in_child
 from models.common.errors import FeatureError, PredictionError
 from models.common.heads import make_head
 from models.common.model import Model
@@ -135,7 +135,7 @@ def test_the_same_seed_gives_the_same_bytes_at_any_worker_count(workers: int) ->
 @EACH_RECIPE
 def test_a_child_process_fits_the_same_bytes(recipe: Recipe, saved_panel: Path) -> None:
     split = split_of(panel(), recipe.kind)
-    again = run_isolated(fit_saved, recipe, saved_panel, split, SEED, timeout_s=120)
+    again = in_child(saved_panel, split, SEED, timeout_s=120)(fit, recipe)
     assert again.onnx == fitted(recipe).onnx
     assert again.head == fitted(recipe).head
 
