@@ -36,10 +36,12 @@ Floats = NDArray[np.float64]
 Names = tuple[str, ...]
 
 FOLDS = 4
+ALIKE = 0.8
+"""Columns whose correlation is above this, in size, say the same."""
+
 SHOWN = 20
 """Rows of the table of importances that go into a model's facts."""
 
-_ALIKE = 0.8
 # Overlapping labels repeat themselves: more rows than these cost time and tell little.
 _MOST_ROWS = 12_000
 _MOST_SCORED = 2_000
@@ -149,7 +151,7 @@ def alike(X: NDArray[np.float32], names: Names) -> tuple[Names, ...]:
     distance = 1.0 - nearness
     np.fill_diagonal(distance, 0.0)
     tree = linkage(squareform(distance, checks=False), "average")
-    label = fcluster(tree, 1.0 - _ALIKE, "distance")
+    label = fcluster(tree, 1.0 - ALIKE, "distance")
     groups = []
     for one in dict.fromkeys(label.tolist()):
         members = np.flatnonzero(label == one)

@@ -9,6 +9,7 @@ from functools import cache
 import numpy as np
 import pytest
 
+from ml_pipeline import column_choice
 from ml_pipeline.column_choice import SHOWN, ColumnChoice, Worth, alike, best_of
 from ml_pipeline.fit import chosen, fit
 from ml_pipeline.panel import Panel
@@ -21,9 +22,17 @@ KINDS = tuple(TASKS)
 TWIN = "eom_14"
 
 
+FEWER = {
+    "direction": {"n_estimators": 20},
+    "risk": {"n_estimators": 60},
+    "price": {"epochs": 5},
+    "momentum": {"n_components": 100},
+}
+
+
 def small(kind: str, keep: int) -> Recipe:
-    recipe = replace(RECIPES[kind][0], keep=keep)
-    return recipe.with_hyperparams({"n_components": 100}) if kind == "momentum" else recipe
+    """The kind's first recipe, quicker to fit."""
+    return replace(RECIPES[kind][0], keep=keep).with_hyperparams(FEWER.get(kind, {}))
 
 
 @cache
@@ -52,6 +61,18 @@ def test_what_informs_is_kept_and_noise_is_not_worth_anything(kind: str) -> None
     assert max(other.mean for other in others) < best.mean / 5
     assert len(choice.recipe.features) == 5
     assert set(choice.recipe.features) & {PLANTED, TWIN}
+
+
+def test_likes_are_shuffled_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Shuffled alone, each of two columns that say the same looks worth less than it is."""
+    panel = twin_panel()
+    together = choice_of("volatility").worths[0].mean
+    monkeypatch.setattr(column_choice, "ALIKE", 1.0)  # only equal columns are alike
+    alone = chosen(small("volatility", 5), panel, split_of(panel, "volatility"), 0)
+    assert alone is not None
+    worth = {w.columns: w.mean for w in alone.worths if {PLANTED, TWIN} & set(w.columns)}
+    assert set(worth) == {(PLANTED,), (TWIN,)}
+    assert max(worth.values()) < 0.95 * together
 
 
 @pytest.mark.parametrize("kind", ["price", "volatility"])
