@@ -7,7 +7,7 @@ READY  := $(VENV)/.ready
 export OMP_NUM_THREADS := 1
 export OMP_WAIT_POLICY := PASSIVE
 
-.PHONY: help cycle up test lint types imports unit slow docs bench bench-features format clean
+.PHONY: help cycle up test lint types imports unit slow docs bench bench-features bench-serve format clean
 help:            ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */\t/' | expand -t 16
 
@@ -49,6 +49,9 @@ bench: $(READY)  ## the turn against the bare library fits, side by side
 
 bench-features: $(READY) ## the feature engine beside other libraries
 	$(BIN)/python -m bench.features
+
+bench-serve: $(READY)    ## one closed bar to five predictions, beside others
+	$(BIN)/python -m bench.serve
 
 format: $(READY)
 	$(BIN)/ruff check --fix .

@@ -1,0 +1,1 @@
+"""One closed bar to five predictions, ours and others."""
