@@ -88,8 +88,8 @@ def markdown(timeframe: str, found: list[Row], rivals: dict[str, list[float]]) -
             ]
         for row in mine:
             lines.append(
-                f"| {row['recipe']} | {100 * row['skill']:+.2f} "
-                f"[{100 * row['lower']:+.2f}, {100 * row['upper']:+.2f}] | {row['z']:+.1f} | "
+                f"| {row['recipe']} | {100 * row['skill']:+.3f} "
+                f"[{100 * row['lower']:+.3f}, {100 * row['upper']:+.3f}] | {row['z']:+.1f} | "
                 f"{row['n']:,} ({row['effective_n']:,.0f}) | {_own(kind, row['own'])} |"
             )
         lines.append(f"| *reference* | | | | {REFERENCE[timeframe][kind]} |")
@@ -129,7 +129,9 @@ def write(
     marks = rf"(<!-- walk {frame} -->\n).*?(<!-- end -->)"
     text_now = page.read_text()
     page.write_text(re.sub(marks, lambda m: f"{m[1]}{block}\n{m[2]}", text_now, flags=re.DOTALL))
-    picture(DOCS / "pictures" / f"skill-{frame}.png", done)
+    drawn = f"pictures/skill-{frame}.png"
+    if drawn in text_now:
+        picture(DOCS / drawn, done)
 
 
 def picture(path: Path, done: Done) -> None:
