@@ -25,13 +25,13 @@ from rich.progress import Progress
 
 from bench.skill import report, rivals
 from bench.skill.folds import Fold, folds, panel_of
-from bench.skill.walk import Walk, walk
+from bench.skill.walk import walk
 from market.timeframes import instant_ms, timeframe_ms
 from ml_pipeline.panel import Panel
 from ml_pipeline.recipes import RECIPES, Recipe
 from ml_pipeline.tasks import TASKS
 
-DEFAULTS = {"1m": (14.0, 12.0), "5m": (56.0, 168.0)}  # days judged, hours a fold
+DEFAULTS = {"1m": (14.0, 24.0), "5m": (56.0, 168.0)}  # days judged, hours a fold
 LONG_DAYS = {"1m": 0.0, "5m": 60.0}
 """On 5m every recipe trains on at least so many days: a week is 2,016 bars only."""
 
@@ -62,11 +62,11 @@ def longest(kind: str) -> float:
 
 def walk_all(
     recipes: list[Recipe], panel: Panel, through: list[Fold], cache: Path
-) -> list[tuple[Recipe, Walk, Walk]]:
-    """Return each recipe with its forecasts and those of its baseline, on the same rows."""
+) -> list[report.Done]:
+    """Return each recipe with its forecasts and those of its baselines, on the same rows."""
     done = []
     with Progress() as progress:
-        work = progress.add_task("", total=2 * len(recipes) * len(through))
+        work = progress.add_task("", total=3 * len(recipes) * len(through))
 
         def tell(what: str) -> None:
             progress.update(work, advance=1, description=what)
@@ -75,7 +75,9 @@ def walk_all(
             days = max(recipe.train_days, LONG_DAYS[panel.timeframe])
             rival = days if recipe.kind == "risk" else max(days, longest(recipe.kind))
             base = walk(recipe.kind, panel, through, cache, tell, rival)
-            done.append((recipe, walk(recipe, panel, through, cache, tell, days), base))
+            beside = walk(recipe.kind, panel, through, cache, tell, days)
+            model = walk(recipe, panel, through, cache, tell, days)
+            done.append(report.Done(recipe, model, base, beside))
     return done
 
 
@@ -101,11 +103,12 @@ def main() -> None:
     until = instant_ms(given.until) if given.until else _last_day(panel)
     through = list(folds(until, days, hours))
     done = walk_all(chosen(given.recipes, given.timeframe), panel, through, given.cache)
-    rows = report.rows(panel.timeframe, done)
+    long = max(longest("volatility"), LONG_DAYS[given.timeframe])
+    others = rivals.volatility(panel, through, long)
+    rows = report.rows(panel.timeframe, done, others)
     print(json.dumps(rows, indent=1) if given.json else report.text(rows))
     if given.write:
-        long = max(longest("volatility"), LONG_DAYS[given.timeframe])
-        report.write(panel, through, rows, done, rivals.volatility(panel, through, long))
+        report.write(panel, through, rows, done, others)
 
 
 def _last_day(panel: Panel) -> int:

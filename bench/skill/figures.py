@@ -16,10 +16,9 @@ _DRAWS = 200
 _LN2 = float(np.log(2.0))
 
 
-def verdict(task: Task, timeframe: str, model: Walk, base: Walk) -> Verdict:
-    """Return skill, interval, z and numbers of rows over the baseline on the same rows."""
-    horizon = task.horizon_bars(timeframe)
-    return judge(model.ts, model.symbol, model.loss, base.loss, horizon, seed=0)
+def verdict(task: Task, timeframe: str, model: Walk, loss: Floats) -> Verdict:
+    """Return skill, interval, z and numbers of rows over a rival's losses [n] on the same rows."""
+    return judge(model.ts, model.symbol, model.loss, loss, task.horizon_bars(timeframe), seed=0)
 
 
 def own(task: Task, model: Walk, block_ms: int) -> dict[str, float]:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from bench.skill.figures import own, verdict
 from bench.skill.folds import Fold
@@ -21,8 +24,23 @@ from ml_pipeline.recipes import Recipe
 from ml_pipeline.skill import paired_series
 from ml_pipeline.tasks import TASKS
 
-Done = list[tuple[Recipe, Walk, Walk]]
 Row = dict[str, Any]
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Done:
+    """A recipe, its forecasts, and those of two baselines on the same rows.
+
+    `base` was fitted on the longest window of the kind's recipes, `beside` on the recipe's own.
+    """
+
+    recipe: Recipe
+    model: Walk
+    base: Walk
+    beside: Walk
+
+
 DOCS = Path(__file__).parents[2] / "docs"
 _SHOWN = {
     "direction": (("accuracy", ".4f"), ("auc", ".3f"), ("gain_over_coin", "+.1e"), ("ece", ".3f")),
@@ -36,21 +54,27 @@ _SHOWN = {
 }  # fmt: skip
 
 
-def rows(timeframe: str, done: Done) -> list[Row]:
+def rows(timeframe: str, done: list[Done], rivals: Mapping[str, Floats]) -> list[Row]:
     """Return a row per recipe: verdict, own figures, and those of the baseline."""
     found = []
-    for recipe, model, base in done:
-        task = TASKS[recipe.kind]
+    for one in done:
+        task = TASKS[one.recipe.kind]
         block = 4 * task.horizon_bars(timeframe) * timeframe_ms(timeframe)
+        others = {"beside": one.beside.loss}
+        if task.kind == "volatility":
+            others |= {name: loss.mean(axis=1) for name, loss in rivals.items()}
         found.append(
             {
-                "kind": recipe.kind,
-                "recipe": recipe.name,
-                "days": recipe.train_days,
-                "weight": float(model.weight.mean()),
-                **verdict(task, timeframe, model, base).as_dict(),
-                "own": own(task, model, block),
-                "baseline": own(task, base, block),
+                "kind": task.kind,
+                "recipe": one.recipe.name,
+                "weight": float(one.model.weight.mean()),
+                **verdict(task, timeframe, one.model, one.base.loss).as_dict(),
+                "over": {
+                    name: verdict(task, timeframe, one.model, loss).as_dict()
+                    for name, loss in others.items()
+                },
+                "own": own(task, one.model, block),
+                "baseline": own(task, one.base, block),
             }
         )
     return found
@@ -72,28 +96,47 @@ def text(found: list[Row]) -> str:
     return "\n".join(lines)
 
 
-def markdown(timeframe: str, found: list[Row], rivals: dict[str, list[float]]) -> str:
+def markdown(timeframe: str, found: list[Row], rivals: Mapping[str, Floats]) -> str:
     """Return the rows as a table, one block a kind, with the reference figures below each."""
     lines = [
-        "| recipe | skill over the baseline, % [95 %] | z | rows (independent) | own figures |",
-        "|---|---|---|---|---|",
+        "| recipe | skill over the baseline, % [95 %] | z | over that of its own days | "
+        "weight | rows (independent) | own figures |",
+        "|---|---|---|---|---|---|---|",
     ]
     for kind in dict.fromkeys(row["kind"] for row in found):
         mine = [row for row in found if row["kind"] == kind]
-        lines.append(f"| **{kind}** · baseline | | | | {_own(kind, mine[-1]['baseline'])} |")
+        lines.append(f"| **{kind}** · baseline | | | | | | {_own(kind, mine[-1]['baseline'])} |")
         if kind == "volatility":
             lines += [
-                f"| {name} alone | | | | QLIKE 1h {one:.4f}, QLIKE 4h {four:.4f} |"
-                for name, (one, four) in rivals.items()
+                f"| {name} alone | | | | | | QLIKE 1h {one:.4f}, 4h {four:.4f} |"
+                for name, (one, four) in ((n, loss.mean(axis=0)) for n, loss in rivals.items())
             ]
-        for row in mine:
-            lines.append(
-                f"| {row['recipe']} | {100 * row['skill']:+.3f} "
-                f"[{100 * row['lower']:+.3f}, {100 * row['upper']:+.3f}] | {row['z']:+.1f} | "
-                f"{row['n']:,} ({row['effective_n']:,.0f}) | {_own(kind, row['own'])} |"
-            )
-        lines.append(f"| *reference* | | | | {REFERENCE[timeframe][kind]} |")
+        lines += [_line(row) for row in mine]
+        lines.append(f"| *reference* | | | | | | {REFERENCE[timeframe][kind]} |")
     return "\n".join(lines)
+
+
+def _line(row: Row) -> str:
+    interval = f"[{100 * row['lower']:+.3f}, {100 * row['upper']:+.3f}]"
+    cells = (
+        row["recipe"],
+        f"{100 * row['skill']:+.3f} {interval}",
+        f"{row['z']:+.1f}",
+        _over(row, "beside"),
+        f"{row['weight']:.2f}",
+        f"{row['n']:,} ({row['effective_n']:,.0f})",
+        _own(row["kind"], row["own"]) + _har(row),
+    )
+    return f"| {' | '.join(cells)} |"
+
+
+def _over(row: Row, name: str) -> str:
+    other = row["over"][name]
+    return f"{100 * other['skill']:+.3f} (z {other['z']:+.1f})"
+
+
+def _har(row: Row) -> str:
+    return f", over HAR alone {_over(row, 'HAR')}" if "HAR" in row["over"] else ""
 
 
 def _own(kind: str, figures: dict[str, float]) -> str:
@@ -115,7 +158,11 @@ _WORDS = {
 
 
 def write(
-    panel: Panel, through: list[Fold], found: list[Row], done: Done, rivals: dict[str, list[float]]
+    panel: Panel,
+    through: list[Fold],
+    found: list[Row],
+    done: list[Done],
+    rivals: Mapping[str, Floats],
 ) -> None:
     """Put the table between its marks in docs/models.md and draw the picture."""
     frame, page = panel.timeframe, DOCS / "models.md"
@@ -134,17 +181,17 @@ def write(
         picture(DOCS / drawn, done)
 
 
-def picture(path: Path, done: Done) -> None:
+def picture(path: Path, done: list[Done]) -> None:
     """Draw the loss saved against the baseline, summed over time, a panel for each kind."""
-    kinds = list(dict.fromkeys(recipe.kind for recipe, *_ in done))
+    kinds = list(dict.fromkeys(one.recipe.kind for one in done))
     figure = Figure(figsize=(11, 2.2 * len(kinds)), layout="constrained")
     for axes, kind in zip(np.atleast_1d(figure.subplots(len(kinds), 1)), kinds, strict=True):
-        for recipe, model, base in done:
-            if recipe.kind == kind:
-                saved = paired_series(model.ts, base.loss, model.loss)
-                total = 100 * np.cumsum(saved) / (base.loss.mean() * len(saved))
-                when = np.unique(model.ts).astype("datetime64[ms]")
-                axes.plot(when, total, lw=1.2, label=recipe.name)
+        for one in done:
+            if one.recipe.kind == kind:
+                saved = paired_series(one.model.ts, one.base.loss, one.model.loss)
+                total = 100 * np.cumsum(saved) / (one.base.loss.mean() * len(saved))
+                when = np.unique(one.model.ts).astype("datetime64[ms]")
+                axes.plot(when, total, lw=1.2, label=one.recipe.name)
         axes.axhline(0, color="#8a8f98", lw=0.8)
         axes.set_title(f"{kind}: loss saved against the baseline, % of its loss, summed", size=9)
         axes.legend(fontsize=7, loc="upper left")

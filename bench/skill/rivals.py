@@ -19,8 +19,8 @@ from ml_pipeline.tasks import TASKS
 Floats = NDArray[np.float64]
 
 
-def volatility(panel: Panel, through: Iterable[Fold], days: float) -> dict[str, list[float]]:
-    """Return the mean QLIKE over 1 h and over 4 h of each yardstick."""
+def volatility(panel: Panel, through: Iterable[Fold], days: float) -> dict[str, Floats]:
+    """Return the QLIKE over 1 h and over 4 h of each yardstick, [n, 2], on the baseline's rows."""
     task, found = TASKS["volatility"], dict[str, list[Floats]]()
     for fold in through:
         horizon = task.horizon_bars(panel.timeframe)
@@ -33,7 +33,7 @@ def volatility(panel: Panel, through: Iterable[Fold], days: float) -> dict[str, 
         har = tuple(Term(name) for name in baselines.har_columns(panel.timeframe))
         for name, forecast in (("HAR", _linear(rows, har)(ahead)), ("EWMA", _ewma(rows, ahead))):
             found.setdefault(name, []).append(losses.qlike(np.exp(ahead.y), np.exp(forecast)))
-    return {name: np.concatenate(parts).mean(axis=0).tolist() for name, parts in found.items()}
+    return {name: np.concatenate(parts) for name, parts in found.items()}
 
 
 _BEFORE = ("train", "calibration", "selection")
