@@ -32,3 +32,23 @@ def check_recipes(words: Sequence[str]) -> tuple[str, ...]:
         )
         raise ValueError(f"unknown recipes {unknown}; choose default, all, or of {table}")
     return asked
+
+
+def check_windows(words: Sequence[str], kinds: Sequence[str], timeframe: str, days: float) -> None:
+    """Check that of each kind one recipe at least can be trained on `days` of history.
+
+    Raises
+    ------
+    ValueError
+        None of a kind's can; the message says how many days they need.
+    """
+    if set(words) & set(WHOLE):
+        return
+    from ml_pipeline.competing import competing
+    from ml_pipeline.errors import RecipeError
+
+    try:
+        for kind in kinds:
+            competing(kind, words, timeframe, days)
+    except RecipeError as error:
+        raise ValueError(str(error)) from error

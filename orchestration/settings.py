@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import (
     BaseSettings,
     NoDecode,
@@ -18,7 +18,7 @@ from pydantic_settings import (
 
 from market.symbols import parse_symbol, parse_symbols
 from market.timeframes import parse_timeframe
-from ml_pipeline.recipe_words import check_recipes
+from ml_pipeline.recipe_words import check_recipes, check_windows
 from models.common.slot import KINDS
 
 CONFIG_VARIABLE = "TIDEWHEEL_CONFIG"
@@ -145,9 +145,12 @@ class Settings(BaseSettings):
 
     @field_validator("recipes", mode="before")
     @classmethod
-    def _recipes(cls, value: object) -> tuple[str, ...]:
-        asked = _words(value)
-        return check_recipes(asked) if asked else ("default",)
+    def _recipes(cls, value: object, info: ValidationInfo) -> tuple[str, ...]:
+        asked = check_recipes(_words(value) or ["default"])
+        if {"kinds", "timeframe", "days"} <= set(info.data):  # else one of them is at fault
+            known = info.data
+            check_windows(asked, known["kinds"], known["timeframe"], known["days"])
+        return asked
 
     @property
     def candles_dir(self) -> Path:

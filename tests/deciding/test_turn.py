@@ -267,7 +267,8 @@ def test_a_week_and_a_month_are_judged_on_the_same_bars(new_settings: NewSetting
 
 
 def test_a_month_alone_on_a_short_history_begins_no_turn(new_settings: NewSettings) -> None:
-    settings = new_settings(symbols="BTC-USDT", recipes="xgboost-30d")
+    long = new_settings(symbols="BTC-USDT", recipes="xgboost-30d", days=40)
+    settings = long.model_copy(update={"days": 14.0})
     with pytest.raises(RecipeError, match="give more days, or name a shorter recipe too"):
         run_turn(settings, NOW)
     assert store_of(settings).list_turns() == []

@@ -90,6 +90,8 @@ def test_settings_as_json_are_the_settings_in_force(
         (["--symbols", "BTC"], "BTC"),
         (["--timeframe", "7m"], "7m"),
         (["--kinds", "mood"], "choose from direction, risk"),
+        (["--recipes", "lstm"], "choose default, all, or of direction/ xgboost, logistic"),
+        (["--recipes", "network-30d"], "price/network-30d is left out: it trains on 30 days"),
         (["--days", "0"], "days"),
         (["--source", "carrier-pigeon"], "carrier-pigeon"),
         (["--source", "files:/no/such/folder"], "/no/such/folder"),

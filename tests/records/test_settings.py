@@ -98,6 +98,7 @@ def test_words_are_read_in_their_common_spellings(
         ({"symbols": []}, "symbols: no symbol given"),
         ({"timeframe": "7m"}, "timeframe: "),
         ({"recipes": "lstm"}, r"recipes: unknown recipes \['lstm'\]; choose default, all, or of"),
+        ({"recipes": "network-30d"}, r"recipes: price/network-30d .* needs 37\.2 days .*, not 14"),
         ({"recipes": "risk/xgboost"}, r"risk/ forest, logistic"),
         ({"kinds": "luck"}, r"kinds: unknown kinds \['luck'\]; choose from direction"),
         ({"workers": 0}, "workers: .*greater than or equal to 1, got 0"),
