@@ -8,7 +8,6 @@ and predict_proba. Features are given: FreqAI computes those in the strategy, ov
 from __future__ import annotations
 
 import json
-import resource
 import sys
 import tempfile
 import time
@@ -29,7 +28,9 @@ def main() -> None:
 
 
 def _peak_mb() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    # Not ru_maxrss: that survives exec, so that a child would report its parent.
+    status = Path("/proc/self/status").read_text()
+    return int(status.split("VmHWM:")[1].split()[0]) / 1024
 
 
 def _memory(X: Any) -> dict[str, float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import time
 import tracemalloc
 import warnings
 from collections.abc import Callable
@@ -23,6 +24,7 @@ from ml_pipeline.onnx_graph import Graph
 from models.common.slot import KINDS
 
 BATCH = 10_000
+PAUSED = 100
 
 
 def measure(team: Team, bars: int, freqtrade: str) -> dict[str, Any]:
@@ -43,14 +45,14 @@ def measure(team: Team, bars: int, freqtrade: str) -> dict[str, Any]:
             ],
             **_frames(team, models, rows),
             **_natives(team, rows),
+            **_pyfunc(team, places),
         }
         raced = race(contestants, rows)
-        pyfunc = race(_pyfunc(team, places), rows[:60])
     return {
         "bars": bars,
         "columns": len(team.columns),
         "closed bar": ours,
-        "raced": raced | pyfunc,
+        "raced": raced,
         "each": {
             k: race({k: lambda row, b=b: b.predict(row, 100.0)}, rows)[k]
             for k, b in zip(KINDS, bound, strict=True)
@@ -85,21 +87,18 @@ def _closed_bars(program: FeatureProgram, bound: list[Any], live: pd.DataFrame) 
         for one in bound:
             one.predict(row, close)
 
-    first = bars[0]
-    begun.push(first)
-    program.push(first)
-    seconds: dict[str, list[float]] = {"push": [], "push and five predictions": []}
-    for bar in bars[1:]:
-        seconds["push"].append(_once(lambda bar=bar: push(bar)))
-        seconds["push and five predictions"].append(_once(lambda bar=bar: all_of_it(bar)))
+    calls = {"push": push, "push and five predictions": all_of_it}
+    seconds = {name: [_once(call, bar) for bar in bars[:-PAUSED]] for name, call in calls.items()}
+    for bar in bars[-PAUSED:]:
+        push(bar)
+        time.sleep(0.02)
+        seconds.setdefault("the same, after a pause of 20 ms", []).append(_once(all_of_it, bar))
     return {name: percentiles(laps[20:]) for name, laps in seconds.items()}, rows
 
 
-def _once(call: Callable[[], Any]) -> float:
-    import time
-
+def _once(call: Callable[[Any], Any], bar: Any) -> float:
     begin = time.perf_counter()
-    call()
+    call(bar)
     return time.perf_counter() - begin
 
 

@@ -21,8 +21,8 @@ def report(found: dict[str, Any], *, simulated: bool) -> str:
         f"{platform.machine()}, Python {platform.python_version()}, onnxruntime "
         f"{version('onnxruntime')}; one thread. {'Simulated' if simulated else 'Real'} candles, "
         f"{found['bars']} bars of 1m, {found['columns']} features for five models. Contestants "
-        "take each bar in turn, and whoever goes first rotates, so that all see the same machine. "
-        "Times are µs.",
+        "take turns by blocks of ten bars, and whoever goes first rotates, so that all see the "
+        "same machine. Times are µs.",
         "## The whole way",
         _table(
             ["", "p50", "p99"],

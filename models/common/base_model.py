@@ -41,7 +41,9 @@ class BaseModel(ABC):
         Returns
         -------
         dict or RiskScore
-            The kind's answer (`models.common.heads`): scalars for one row, arrays for more.
+            The kind's answer (`models.common.heads`): scalars for one row, arrays for more. Also
+            ``novelty``, the distance from the training rows in units of what is ordinary, and
+            ``out_of_distribution``, whether that is above 1; None where the bundle cannot tell.
         """
 
     @property

@@ -1,7 +1,8 @@
 """Bundle: one version as a folder of data, written whole, verified on every read, never changed.
 
 ==================== ==========================================================================
-model.onnx           the graph, calibration included: ``features`` [N, F] → ``output`` [N, K]
+model.onnx           the graph, calibration included: ``features`` [N, F] → ``output`` [N, K], and
+                     how far each row lies from the training rows: ``novelty`` [N, 1]
 feature_schema.json  columns: names, order, definition hashes, units
 metadata.json        who, when, from what data, head parameters (`bundle_checks.REQUIRED` and more)
 metrics.json         figures of the verdict

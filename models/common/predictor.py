@@ -46,7 +46,7 @@ def load_model(
     --------
     >>> model = load_model("direction")  # doctest: +SKIP
     >>> model.predict(features.iloc[-1:])  # doctest: +SKIP
-    {'direction': 'UP', 'confidence': 0.513, 'probability': 0.513}
+    {'direction': 'UP', 'confidence': 0.513, 'probability': 0.513, 'novelty': 0.4, …}
     """
     if not any(mark in name for mark in "/@") and config_path(name, home).exists():
         return EnsemblePredictor.load_config(name, home=home)

@@ -230,8 +230,10 @@ class PredictionModelRegistry:
         path = self.root / scope / kind / entry
         if not path.exists():
             return False
-        training = read_documents(path, root=self.root).metadata.get("training", {})
-        return _letters(symbol) in map(_letters, training.get("symbols", ()))
+        training = read_documents(path, root=self.root).metadata.get("training")
+        symbols = training.get("symbols") if isinstance(training, dict) else None
+        listed = symbols if isinstance(symbols, list) else []
+        return _letters(symbol) in (_letters(str(one)) for one in listed)
 
 
 def link_target(link: Path) -> str | None:

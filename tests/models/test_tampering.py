@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 import models.common.model as model_module
+from models.common.bundle import read_bundle
+from models.common.bundle_checks import CHECKSUMS
 from models.common.errors import BundleError
 from models.common.model import open_model
 from models.common.reading import LIMITS, read_plain
@@ -19,6 +24,7 @@ from tests.models.tampering import (
     DOCUMENT,
     END,
     SLOT,
+    forge,
     home_with_champion,
     point,
     refusal,
@@ -113,3 +119,47 @@ def test_what_takes_the_place_of_a_file_after_it_was_listed_is_not_followed(tmp_
     os.mkfifo(tmp_path / "probe.json")
     with pytest.raises(BundleError, match="no plain file"):
         read_plain(tmp_path, "probe.json")
+
+
+ODD = (None, True, -1, 0.5, 10**400, "", "\ud800", "../..", [], {}, [[1]], {"a": [None]}, ["x"] * 3)
+
+
+def _places(document: object, path: tuple[object, ...] = ()) -> list[tuple[object, ...]]:
+    """Return the way to every value in a document."""
+    if isinstance(document, dict):
+        inside = list(document.items())
+    else:
+        inside = list(enumerate(document)) if isinstance(document, list) else []
+    return [path, *(place for key, value in inside for place in _places(value, (*path, key)))]
+
+
+@pytest.mark.parametrize(
+    "name", ["metadata.json", "feature_schema.json", "probe.json", "metrics.json", CHECKSUMS]
+)
+def test_whatever_a_document_says_it_is_read_or_refused(tmp_path: Path, name: str) -> None:
+    """Some thirty values in turn become something odd: nothing but a BundleError comes of it."""
+    folder = tiny.bundle(tmp_path, "price", novelty=1.0)
+    sound = {file.name: file.read_bytes() for file in folder.iterdir()}
+    refused = 0
+    places = _places(json.loads(sound[name]))
+    for place in places[:: -(-len(places) // 30)]:
+        for odd in ODD:
+            document = json.loads(sound[name])
+            inside: Any = document
+            for key in place[:-1]:
+                inside = inside[key]
+            if place:
+                inside[place[-1]] = odd
+            content = json.dumps(document if place else odd, indent=1).encode() + b"\n"
+            if name == CHECKSUMS:
+                (folder / name).write_bytes(content)
+            else:
+                forge(folder, name, content)
+            try:
+                bundle = read_bundle(folder, root=tmp_path)
+                bundle.runner.answer(tiny.ROWS, np.ones(3))
+            except BundleError:
+                refused += 1
+            for file, bytes_ in sound.items():
+                (folder / file).write_bytes(bytes_)
+    assert refused or name == "metrics.json"
