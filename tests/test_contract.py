@@ -5,6 +5,11 @@ A new recipe is in here by being in the table. Fits are shared by the tests and 
 
 from __future__ import annotations
 
+import hashlib
+import json
+import os
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import cache
@@ -46,7 +51,13 @@ EVERY = [recipe for recipes in RECIPES.values() for recipe in recipes]
 SEED = 3
 # Strength of what is planted, and the seed.
 WORLDS = {"planted": (1.0, 0), "noise": (0.0, 1), "other noise": (0.0, 2)}
-EACH_RECIPE = pytest.mark.parametrize("recipe", EVERY, ids=lambda r: f"{r.kind}-{r.name}")
+
+
+def ids(recipe: Recipe) -> str:
+    return f"{recipe.kind}-{recipe.name}"
+
+
+EACH_RECIPE = pytest.mark.parametrize("recipe", EVERY, ids=ids)
 EACH_KIND = pytest.mark.parametrize("kind", KINDS)
 
 
@@ -132,6 +143,28 @@ def test_the_same_seed_gives_the_same_bytes_at_any_worker_count(workers: int) ->
             assert again.head == one.head, f"{recipe.kind} {recipe.name}"
 
 
+def digests() -> dict[str, str]:
+    """What another process prints: the graph of each recipe, as a hash."""
+    rows = panel()
+    models = {ids(r): fit(r, rows, split_of(rows, r.kind), SEED) for r in EVERY}
+    return {name: hashlib.sha256(model.onnx).hexdigest() for name, model in models.items()}
+
+
+def test_a_process_with_more_threads_fits_the_same_bytes() -> None:
+    code = "import json; from tests.test_contract import digests; print(json.dumps(digests()))"
+    threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "4")
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, **threads},
+        cwd=Path(__file__).parents[1],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    alone = {ids(r): hashlib.sha256(fitted(r).onnx).hexdigest() for r in EVERY}
+    assert json.loads(done.stdout) == alone
+
+
 @EACH_RECIPE
 def test_a_child_process_fits_the_same_bytes(recipe: Recipe, saved_panel: Path) -> None:
     split = split_of(panel(), recipe.kind)
@@ -163,9 +196,7 @@ def test_poisoned_future_and_other_models_columns_change_nothing(recipe: Recipe)
     assert again.head == fitted(recipe).head
 
 
-@pytest.mark.parametrize(
-    "recipe", [r for r in EVERY if r.type != "linear"], ids=lambda r: f"{r.kind}-{r.name}"
-)
+@pytest.mark.parametrize("recipe", [r for r in EVERY if r.type != "linear"], ids=ids)
 def test_another_seed_gives_another_model(recipe: Recipe) -> None:
     rows = panel()
     other = fit(recipe, rows, split_of(rows, recipe.kind), SEED + 1)
