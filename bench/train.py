@@ -158,7 +158,7 @@ def head(given: argparse.Namespace) -> str:
         "# Training beside the bare libraries\n\n"
         f"`python -m bench.train --rounds {given.rounds}` on {market}: {platform.machine()}, "
         f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} at the start, Python "
-        f"{platform.python_version()}, {libraries}.\n\n{(__doc__ or '').split(chr(10) * 2)[2]}"
+        f"{platform.python_version()}, {libraries}.\n\n{(__doc__ or '').split(chr(10) * 2)[2].strip()}"
     )
 
 
