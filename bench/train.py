@@ -153,12 +153,13 @@ def table(days: float, rows: list[Row]) -> str:
 def head(given: argparse.Namespace) -> str:
     """Return what the figures were measured on."""
     market = f"candles of {Path(given.data).name}" if given.data else "the simulated market"
+    explained = (__doc__ or "").split("\n\n")[2].strip()
     libraries = ", ".join(f"{name} {version(name)}" for name in _LIBRARIES)
     return (
         "# Training beside the bare libraries\n\n"
         f"`python -m bench.train --rounds {given.rounds}` on {market}: {platform.machine()}, "
         f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} at the start, Python "
-        f"{platform.python_version()}, {libraries}.\n\n{(__doc__ or '').split(chr(10) * 2)[2].strip()}"
+        f"{platform.python_version()}, {libraries}.\n\n{explained}"
     )
 
 
