@@ -135,10 +135,11 @@ class TrainingPipeline:
         )
         return replace(model, origin=replace(model.origin, exchanged=usable.exchanged))
 
-    def save_model(self, name: str, model: TrainedModel) -> Path:
+    def save_model(self, name: str, model: TrainedModel, days_back: float = 7) -> Path:
         """Write `model` as version `name` of its slot and return the bundle's folder.
 
-        The figures in it are those of the bars after its training. Nothing is promoted:
+        The figures in it are those of the bars of the last `days_back` days that lie after its
+        training. Nothing is promoted:
         ``load_model(name)`` finds it by its name.
 
         Raises
@@ -148,7 +149,7 @@ class TrainingPipeline:
         """
         origin = model.origin
         validator = ValidationPipeline(history=replace(self.history, end=origin.created_ms))
-        examined = validator.examine(model, origin.symbols)
+        examined = validator.examine(model, origin.symbols, days_back)
         figures = examined.figures
         about = bundling.metadata(model.fitted, origin, check_word(name, "version"), name=name)
         about["performance"] = bundling.performance(figures)

@@ -32,6 +32,7 @@ def train_on(
     timeframe: str,
     *,
     train_bars: int | None = None,
+    slices: tuple[float, float, float] = EVALUATION_DAYS,
     name: str,
     seed: int = 0,
     tune_seconds: float = 0.0,
@@ -44,7 +45,9 @@ def train_on(
         Where candles come from.
     train_bars
         Bars of the training slice, by default what the recipe says. Calibration, selection and
-        holdout (2, 3 and 2 days) follow it and end now, so it ends a week ago.
+        holdout follow it and end now, so that by default it ends a week ago.
+    slices
+        Days of these three, by default 2, 3 and 2.
     name
         What the model is called.
     seed
@@ -64,9 +67,9 @@ def train_on(
     days = recipe.train_days if train_bars is None else train_bars / bars_per_day(timeframe)
     horizon = TASKS[recipe.kind].horizon_bars(timeframe)
     end = history.now_ms(timeframe)
-    start = end - int((days + sum(EVALUATION_DAYS)) * DAY_MS) - _PURGES * (horizon + 1) * step
+    start = end - int((days + sum(slices)) * DAY_MS) - _PURGES * (horizon + 1) * step
     panel = history.panel(symbols, timeframe, recipe.columns(timeframe), start, end)
-    split = turn_split(start, end, timeframe, horizon, days)
+    split = turn_split(start, end, timeframe, horizon, days, slices)
     began = time.perf_counter()
     fitted = _fitted(recipe, panel, split, seed, tune_seconds)
     seconds = round(time.perf_counter() - began, 3)

@@ -108,6 +108,12 @@ class Settings(BaseSettings):
     database_url: str | None = Field(None, repr=False, description="SQLite file by default")
     mlflow_tracking_uri: str | None = Field(None, repr=False, description="SQLite by default")
     mlflow_artifacts: str | None = Field(None, description="folder or object-store URL")
+    staging: Path | None = Field(None, description="folder where `tidewheel live` trains")
+    backups_keep: int = Field(5, ge=1, le=1000, description="backups of live bundles by slot")
+    close_positions_hook: str | None = Field(
+        None, min_length=1, description="command or module:function that closes positions"
+    )
+    close_positions_timeout_s: float = Field(60, gt=0, description="that it may take")
     host: str = Field("127.0.0.1", min_length=1, description="that the servers bind to")
     prefect_port: int = Field(4200, ge=1, le=65535)
     mlflow_port: int = Field(5000, ge=1, le=65535)
@@ -176,6 +182,16 @@ class Settings(BaseSettings):
     def work_dir(self) -> Path:
         """Folder of what a turn makes on its way: panels, pictures, unjudged bundles."""
         return self.home / "work"
+
+    @property
+    def staging_dir(self) -> Path:
+        """Folder where models are prepared before they are deployed."""
+        return (self.staging or self.home / "staging").expanduser().resolve()
+
+    @property
+    def backups_dir(self) -> Path:
+        """Folder of the backups of live bundles."""
+        return self.home / "backups"
 
     @property
     def store_url(self) -> str:

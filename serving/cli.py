@@ -13,7 +13,7 @@ from typing import Annotated, Any  # noqa: E402
 
 import typer  # noqa: E402
 
-from serving import console, features, models  # noqa: E402
+from serving import console, features, models, training  # noqa: E402
 
 app = typer.Typer(
     name="tidewheel",
@@ -25,6 +25,8 @@ app = typer.Typer(
 
 app.add_typer(features.app)
 app.add_typer(models.app)
+app.add_typer(training.app)
+app.add_typer(training.live)
 
 Home = Annotated[
     Path | None,

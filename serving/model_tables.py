@@ -36,12 +36,12 @@ def table(title: str, caption: str | None = None) -> Table:
 
 def listed(rows: Sequence[Row]) -> Iterator[Table | str]:
     """Yield a table for each slot, all with the same columns, and what the marks mean."""
-    widest = max(len(row["version"]) for row in rows)
+    widest = min(max(len(row["version"]) for row in rows), _VERSION)
     for slot, group in groupby(rows, key=lambda row: row["slot"]):
         own = list(group)
         made = table(_heading(slot, own))
         made.add_column("", no_wrap=True, min_width=1)
-        made.add_column("version", no_wrap=True, min_width=widest)
+        made.add_column("version", overflow="fold", min_width=widest)
         made.add_column("status", no_wrap=True, min_width=10)
         for name, width in _LISTED.items():
             made.add_column(name, justify="right", no_wrap=True, min_width=width)
@@ -51,7 +51,8 @@ def listed(rows: Sequence[Row]) -> Iterator[Table | str]:
     yield _LEGEND
 
 
-_LISTED = {"skill": 8, "95 % interval": 15, "n": 6, "through": 10, "size": 7}
+_LISTED = {"skill": 8, "95 % interval": 14, "n": 6, "through": 10, "size": 7}
+_VERSION = 34  # characters: what a hundred leave to it; a longer one is folded
 
 
 def _heading(slot: str, rows: Sequence[Row]) -> str:

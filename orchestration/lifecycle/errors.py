@@ -11,7 +11,10 @@
     │   └── Unproven               its skill is not proven; whoever knows better can insist
     ├── PromotionRunning       another process is promoting in the same slot
     ├── CutOff                 MLflow or the database failed half way; the next start finishes it
-    └── NotRecovered           what was cut off cannot be finished yet
+    ├── NotRecovered           what was cut off cannot be finished yet
+    ├── NotStaged              nothing of that name was prepared for a deployment
+    ├── PackageRefused         a deployment package that is damaged or not one
+    └── HookFailed             the user's hook failed, took too long, or there is none
 """
 # ruff: noqa: N818 - the names say what happened.
 
@@ -56,3 +59,15 @@ class CutOff(LifecycleError):
 
 class NotRecovered(LifecycleError):
     """What was cut off cannot be finished yet: MLflow or the database does not answer."""
+
+
+class NotStaged(LifecycleError, LookupError):
+    """Nothing of that name was prepared for a deployment."""
+
+
+class PackageRefused(LifecycleError):
+    """A deployment package that is damaged, or not one; nothing of it was written."""
+
+
+class HookFailed(LifecycleError):
+    """The user's hook failed, took too long, or there is none; nothing was swapped."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,11 +45,23 @@ class Moved:
     sentence: str
 
 
-def promote(slot: Slot, version: str, places: Places, by: By) -> Moved:
+def promote(
+    slot: Slot,
+    version: str,
+    places: Places,
+    by: By,
+    before_swap: Callable[[Slot, str | None], None] = lambda slot, before: None,
+) -> Moved:
     """Make a version the champion of its slot: alias, statuses and links as one operation.
 
     The bundle is verified first, graph included, and brought back from MLflow where its copy is
     damaged. A bundle that only lies in the folder is registered on the way.
+
+    Parameters
+    ----------
+    before_swap
+        Called when all checks are passed and nothing has moved yet, with the slot and the version
+        that serves; what it raises stops the promotion.
 
     Raises
     ------
@@ -68,10 +81,15 @@ def promote(slot: Slot, version: str, places: Places, by: By) -> Moved:
     """
     with one_at_a_time(places.registry, slot):
         settle(slot, places)
-        return _promote(slot, version, places, by, "promote")
+        return _promote(slot, version, places, by, "promote", before_swap)
 
 
-def rollback(slot: Slot, places: Places, by: By) -> Moved:
+def rollback(
+    slot: Slot,
+    places: Places,
+    by: By,
+    before_swap: Callable[[Slot, str | None], None] = lambda slot, before: None,
+) -> Moved:
     """Put the previous champion back, or the freshest baseline where there is none to go back to.
 
     What served is archived: no gate looks at it again unless a person brings it back.
@@ -86,10 +104,17 @@ def rollback(slot: Slot, places: Places, by: By) -> Moved:
     with one_at_a_time(places.registry, slot):
         settle(slot, places)
         target = _way_back(slot, places)
-        return _promote(slot, target, places, by, "rollback")
+        return _promote(slot, target, places, by, "rollback", before_swap)
 
 
-def _promote(slot: Slot, version: str, places: Places, by: By, action: str) -> Moved:
+def _promote(
+    slot: Slot,
+    version: str,
+    places: Places,
+    by: By,
+    action: str,
+    before_swap: Callable[[Slot, str | None], None],
+) -> Moved:
     tracking = places.tracking
     before = tracking.champion(slot)  # first of all: with MLflow down, nothing moves
     bundle = sound_bundle(slot, version, tracking, places.registry)
@@ -105,6 +130,7 @@ def _promote(slot: Slot, version: str, places: Places, by: By, action: str) -> M
     leaving = record_of(slot, before, places)
     sentence = sentence_of(slot, version, before, figures, action)
     intent = intent_of(slot, model, leaving, places, by, action, sentence, figures)
+    before_swap(slot, before)
     synced = carry_out(intent, places)
     return Moved(slot.key, action, version, before, synced.challenger, True, sentence)
 

@@ -57,7 +57,7 @@ def shown(table: Any, width: int = 80) -> str:
 COMMANDS = [
     "cycle", "up", "leaderboard", "turns", "settings", "features list", "features show",
     "models list", "models compare", "models validate", "models show", "models promote",
-    "models rollback",
+    "models rollback", "train model", "live train", "live deploy", "live rollback",
 ]  # fmt: skip
 
 

@@ -1,0 +1,149 @@
+"""Deployment package: one zip of a bundle, its validation report and a manifest of checksums.
+
+::
+
+    manifest.json            key of the version, when it was made, SHA-256 of every other file
+    validation.json          what was checked, and the figures on unseen bars
+    bundle/<file>            the bundle, file by file
+
+It is read into memory and verified whole before anything of it is written. Checksums show damage;
+they are no signature: take packages only from where you would take a model.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import re
+import stat
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from models.common.bundle import Bundle
+from models.common.files import replace_file
+from models.common.slot import Slot, check_word
+from orchestration.lifecycle.errors import PackageRefused
+
+MANIFEST, REPORT, BUNDLE = "manifest.json", "validation.json", "bundle/"
+MOST_BYTES = 256 * 1024 * 1024
+_MEMBER = re.compile(r"bundle/[A-Za-z0-9][A-Za-z0-9._+-]*")
+_EPOCH = (1980, 1, 1, 0, 0, 0)  # the same content gives the same bytes
+
+
+@dataclass(frozen=True)
+class Package:
+    """A package whose every checksum holds."""
+
+    slot: Slot
+    version: str
+    report: dict[str, Any]
+    files: dict[str, bytes]
+
+
+def write_package(path: Path, bundle: Bundle, report: Mapping[str, Any]) -> Path:
+    """Write the package of a verified bundle: whole or not at all.
+
+    Returns
+    -------
+    Path
+        `path`.
+    """
+    names = (*bundle.checksums, "checksums.json")
+    contents = {f"{BUNDLE}{name}": (bundle.folder / name).read_bytes() for name in names}
+    contents[REPORT] = _json(report)
+    manifest = {
+        "key": bundle.key,
+        "created": bundle.metadata["created_ts"],
+        "sha256": {name: _digest(content) for name, content in sorted(contents.items())},
+    }
+    contents[MANIFEST] = _json(manifest)
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in sorted(contents):
+            archive.writestr(zipfile.ZipInfo(name, _EPOCH), contents[name], zipfile.ZIP_DEFLATED)
+    replace_file(path, packed.getvalue())
+    return path
+
+
+def read_package(path: Path) -> Package:
+    """Return a package, every file verified against its manifest.
+
+    Raises
+    ------
+    PackageRefused
+        It is no zip, lacks a file or has one too many, a name leads elsewhere, a file is a link,
+        larger than allowed, or not what the manifest says.
+    """
+    contents = _contents(path)
+    manifest = _object(path, contents.pop(MANIFEST), MANIFEST)
+    sums = manifest.get("sha256")
+    if not isinstance(sums, dict) or set(sums) != set(contents):
+        raise PackageRefused(f"{path}: its files are not those that {MANIFEST} lists")
+    for name, content in contents.items():
+        if _digest(content) != sums[name]:
+            raise PackageRefused(f"{path}: {name} is damaged: its SHA-256 is not the manifest's")
+    scope, kind, timeframe, version = _key(path, manifest.get("key"))
+    files = {
+        name.removeprefix(BUNDLE): content
+        for name, content in contents.items()
+        if name.startswith(BUNDLE)
+    }
+    report = _object(path, contents[REPORT], REPORT)
+    return Package(Slot(scope, kind, timeframe), version, report, files)
+
+
+def _contents(path: Path) -> dict[str, bytes]:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            entries = archive.infolist()
+            for entry in entries:
+                _check_member(path, entry)
+            if sum(entry.file_size for entry in entries) > MOST_BYTES:
+                raise PackageRefused(f"{path}: it unpacks to more than {MOST_BYTES:,} bytes")
+            found = {entry.filename: archive.read(entry) for entry in entries}
+    except (OSError, zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError) as error:
+        raise PackageRefused(f"{path} cannot be read as a package: {error}") from error
+    if len(found) != len(entries):
+        raise PackageRefused(f"{path}: a name occurs twice")
+    missing = sorted({MANIFEST, REPORT} - set(found))
+    if missing:
+        raise PackageRefused(f"{path}: {', '.join(missing)} missing")
+    return found
+
+
+def _check_member(path: Path, entry: zipfile.ZipInfo) -> None:
+    name = entry.filename
+    if name not in (MANIFEST, REPORT) and not _MEMBER.fullmatch(name):
+        raise PackageRefused(f"{path}: {name!r} is no name of a file of a package")
+    if stat.S_ISLNK(entry.external_attr >> 16):
+        raise PackageRefused(f"{path}: {name} is a link; a package holds plain files only")
+
+
+def _key(path: Path, key: object) -> list[str]:
+    parts = str(key).split("/")
+    if len(parts) != 4:
+        raise PackageRefused(f"{path}: {key!r} is no version's key")
+    check_word(parts[3], "version")
+    return parts
+
+
+def _object(path: Path, content: bytes, name: str) -> dict[str, Any]:
+    try:
+        found = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise PackageRefused(f"{path}: {name} is unreadable: {error}") from error
+    if not isinstance(found, dict):
+        raise PackageRefused(f"{path}: {name} is no object")
+    return found
+
+
+def _json(content: Mapping[str, Any]) -> bytes:
+    return (json.dumps(content, indent=1, default=str) + "\n").encode()
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()

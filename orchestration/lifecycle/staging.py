@@ -1,0 +1,159 @@
+"""The staging folder: what was prepared and packed, and the checks before any of it goes live."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+from models.common.bundle import Bundle, read_bundle
+from models.common.bundle_checks import CHECKSUMS
+from models.common.errors import ModelError
+from models.common.files import locked, write_folder
+from models.common.registry import PredictionModelRegistry
+from models.common.slot import KINDS
+from orchestration.lifecycle.checks import report
+from orchestration.lifecycle.errors import NotStaged, PackageRefused, Unproven
+from orchestration.lifecycle.packaging import Package
+from orchestration.settings import Gates
+
+Json = dict[str, Any]
+_PACKAGE = re.compile(
+    rf"(?P<scope>.+)\.(?P<kind>{'|'.join(KINDS)})\.(?P<timeframe>[1-9][0-9]*[mhdw])\."
+    r"(?P<version>.+)\.zip"
+)
+
+
+class Staging:
+    """Bundles and packages that do not serve yet.
+
+    Parameters
+    ----------
+    folder
+        Where they lie: ``models/`` and ``packages/``.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.registry = PredictionModelRegistry(folder / "models")
+
+    def package_path(self, bundle: Bundle) -> Path:
+        """Return where the package of a bundle lies, or would lie."""
+        slot = bundle.slot
+        name = f"{slot.scope}.{slot.kind}.{slot.timeframe}.{bundle.version_id}.zip"
+        return self.folder / "packages" / name
+
+    def bundle(self, version: str | None) -> Bundle:
+        """Return the prepared bundle that `version` begins, the last one made by default.
+
+        Raises
+        ------
+        NotStaged
+            None, or more than one, is meant.
+        BundleError
+            It is damaged.
+        """
+        bundles = sorted(
+            self.registry.list_bundles(),
+            key=lambda b: (b.folder / "checksums.json").stat().st_mtime,
+        )
+        found = [b for b in bundles if version is None or b.version_id.startswith(version)]
+        exact = [b for b in found if b.version_id == version]
+        chosen = exact or (found[-1:] if version is None else found)
+        if len(chosen) == 1:
+            return self.registry.read(chosen[0].folder)
+        there = ", ".join(b.key for b in found or bundles) or "nothing"
+        raise NotStaged(
+            f"{version or 'no version'} is not one prepared version in {self.registry.root}; there "
+            f"is {there}; prepare one: tidewheel live train"
+        )
+
+    def package(self, version: str | Path | None) -> Path:
+        """Return the path of a package: of the version that begins so, or the last one packed.
+
+        Raises
+        ------
+        NotStaged
+            None, or more than one, is meant.
+        """
+        if version is not None and str(version).endswith(".zip"):
+            return Path(version)
+        folder = self.folder / "packages"
+        paths = [path for path in folder.glob("*.zip") if _PACKAGE.fullmatch(path.name)]
+        paths.sort(key=lambda path: path.stat().st_mtime)
+        found = [path for path in paths if version is None or _names(path, str(version))]
+        if found and (version is None or len(found) == 1):
+            return found[-1]
+        there = ", ".join(path.name for path in found or paths) or "none"
+        raise NotStaged(
+            f"{version or 'no version'} is not one package in {folder}; there are {there}; "
+            f"prepare one: tidewheel live train"
+        )
+
+    def check(self, package: Package, gates: Gates, force: bool) -> Json:
+        """Verify a package's bundle in the staging folder; return the report on it.
+
+        Raises
+        ------
+        PackageRefused
+            Its bundle is refused, or reads features that mean something else now.
+        Unproven
+            It is not proven to beat its baseline, or out of calibration, and nobody insists.
+        """
+        place = self.folder / "unpacked" / package.version
+        try:
+            with locked(place.parent):
+                write_folder(place, package.files)
+            bundle = read_bundle(place, root=self.folder)
+            if bundle.slot != package.slot or bundle.version_id != package.version:
+                raise PackageRefused(
+                    f"the package says {package.slot}/{package.version}, its bundle {bundle.key}"
+                )
+            found = report(bundle, gates)
+        except ModelError as error:
+            raise PackageRefused(f"the package's bundle is refused: {error}") from error
+        finally:
+            shutil.rmtree(place, ignore_errors=True)
+        failed = [f"{c['name']}: {c['sentence']}" for c in found["checks"] if not c["ok"]]
+        if not found["sound"]:
+            raise PackageRefused(f"{bundle.key} may not go live: {'; '.join(failed)}")
+        if not found["ok"] and not force:
+            raise Unproven(
+                f"{bundle.key} is not deployed: {'; '.join(failed)}; --force deploys it all the "
+                "same"
+            )
+        return found
+
+
+def install(package: Package, live: PredictionModelRegistry) -> Bundle:
+    """Write a verified package's bundle to its place among those that serve, and return it.
+
+    The same bundle may lie there already; a damaged one is replaced.
+
+    Raises
+    ------
+    PackageRefused
+        Another model has that version name.
+    """
+    folder = live.folder(package.slot, package.version)
+    with locked(folder.parent):
+        try:
+            there = live.read(folder)
+        except ModelError:
+            write_folder(folder, package.files)
+            return live.read(folder)
+    if (there.folder / CHECKSUMS).read_bytes() != package.files[CHECKSUMS]:
+        raise PackageRefused(
+            f"another model has the name {there.key} already; versions never change"
+        )
+    return there
+
+
+def _written(bundle: Bundle) -> float:
+    return (bundle.folder / CHECKSUMS).stat().st_mtime
+
+
+def _names(path: Path, version: str) -> bool:
+    match = _PACKAGE.fullmatch(path.name)
+    return bool(match and match["version"].startswith(version))
