@@ -15,7 +15,10 @@ from orchestration.settings import Settings
 from serving import cli
 
 MARKET: dict[str, Any] = {
-    "source": "simulated:seed=7",
+    # Nothing to be learnt, and one learner that is never promoted: the baseline serves.
+    "source": "simulated:random-walk,seed=7",
+    "recipes": "direction/xgboost",
+    "gates": {"skill_above": 0.5},
     "symbols": "BTC-USDT,ETH-USDT",
     "timeframe": "1m",
     "days": 3,

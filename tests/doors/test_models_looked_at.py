@@ -123,9 +123,9 @@ def test_one_version_on_a_page(desk: Desk, capsys: Capsys) -> None:
 
 def row(slot: str, version: str, *symbols: str, baseline: bool = False) -> dict[str, object]:
     key = f"{slot}/{version}"
-    kind, timeframe = slot.split("/")[1:]
-    return {"key": key, "slot": slot, "kind": kind, "timeframe": timeframe, "version": version,
-            "symbols": symbols, "baseline": baseline}  # fmt: skip
+    scope, kind, timeframe = slot.split("/")
+    return {"key": key, "slot": slot, "scope": scope, "kind": kind, "timeframe": timeframe,
+            "version": version, "symbols": symbols, "baseline": baseline}  # fmt: skip
 
 
 def test_a_symbol_is_served_by_its_own_model_before_a_pooled_one() -> None:
