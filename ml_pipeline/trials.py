@@ -39,6 +39,17 @@ class Trial:
     z: float
     seconds: float
 
+    @classmethod
+    def from_json(cls, trial: Mapping[str, Any]) -> Trial:
+        """Return the trial that `asdict` made `trial` of; KeyError or TypeError if it is none."""
+        skill = trial["skill"]
+        return cls(
+            point=dict(trial["point"]),
+            skill=None if skill is None else float(skill),
+            z=float(trial["z"]),
+            seconds=float(trial["seconds"]),
+        )
+
 
 class Journal:
     """Trials in order, written one by one; each is there whole or not at all.
@@ -48,7 +59,8 @@ class Journal:
     path
         A JSON file; None keeps them in memory only.
     key
-        What the trials are of, as `search_key` tells; a file with another key is begun anew.
+        What the trials are of, as `search_key` tells; a file with another key, or one that is no
+        journal, is begun anew.
     """
 
     def __init__(self, path: Path | None, key: str) -> None:
@@ -67,11 +79,11 @@ class Journal:
             return []
         try:
             content = json.loads(self.path.read_bytes())
-        except (OSError, ValueError):
+            if content["key"] != self.key:
+                return []
+            return [Trial.from_json(trial) for trial in content["trials"]]
+        except (OSError, ValueError, TypeError, KeyError):
             return []
-        if not isinstance(content, Mapping) or content.get("key") != self.key:
-            return []
-        return [Trial(**trial) for trial in content["trials"]]
 
 
 def search_key(recipe: Recipe, panel: Panel, split: TurnSplit, seed: int) -> str:

@@ -214,6 +214,26 @@ def test_a_journal_of_another_search_or_a_damaged_one_is_begun_anew(tmp_path: Pa
     assert not Journal(path, "one").trials
 
 
+@pytest.mark.parametrize(
+    "trials",
+    [
+        None,
+        [1],
+        [{"point": {}, "skill": 0.1}],
+        [{"point": {}, "skill": "good", "z": 0.0, "seconds": 1.0}],
+        [{"point": {}, "skill": 0.1, "z": 0.0, "seconds": None}],
+        [{"point": 3, "skill": 0.1, "z": 0.0, "seconds": 1.0}],
+    ],
+)
+def test_a_journal_of_another_shape_is_begun_anew(tmp_path: Path, trials: object) -> None:
+    path = tmp_path / "trials.json"
+    for content in ([], {"key": "one"}, {"key": "one", "trials": trials}):
+        path.write_text(json.dumps(content))
+        assert not Journal(path, "one").trials
+    Journal(path, "one").append(Trial({}, 0.1, 0.0, 1.0))
+    assert Journal(path, "one").trials == [Trial({}, 0.1, 0.0, 1.0)]
+
+
 def test_a_recipe_of_its_own_outside_the_space_is_no_example_but_stays_the_default() -> None:
     recipe = replace(toy(), space={"place": (0.6, 1.0, "float")})
     point = propose(recipe, [Trial({}, 0.0, 0.0, 1.0)], seed=0)
