@@ -78,6 +78,8 @@ def _chosen(facts: Mapping[str, Any]) -> str:
             f"\n* Columns: the {columns['kept']} best of {columns['of']}, by permutation "
             f"importance over {columns['folds']} time folds of the training slice."
         )
+    if why := facts.get("not_tuned"):
+        told += f"\n* Hyper-parameters were not searched: {why}."
     if search := facts.get("tuning"):
         word = "were replaced" if search["taken"] else "were kept: no other beat them by enough"
         told += (

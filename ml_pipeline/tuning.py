@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ml_pipeline.errors import FitError, LearningError
+from ml_pipeline.errors import FitError, JudgingError, LearningError
 from ml_pipeline.export import Composed
 from ml_pipeline.fit import Fitted, chosen, compose, fit, slice_rows
 from ml_pipeline.panel import Panel
@@ -98,10 +98,14 @@ def attempt(recipe: Recipe, panel: Panel, split: TurnSplit, seed: int) -> Losses
     ------
     FitError
         A slice holds too few labels, or the model answered with something that is no number.
+    TooFewOutcomes
+        As few times that nothing can be weighed or judged.
     """
     task = TASKS[recipe.kind]
     model, _, _, head = compose(recipe, panel, split, seed, after=("calibration",))
     rows = slice_rows(task, panel.rows(split.mask(panel, "selection")), head)
+    if not len(rows):
+        raise FitError(f"{task.kind}: no known label in the selection slice; give it more days")
     naive = Composed(task, task.columns(panel.timeframe), model.baseline)
     none = np.zeros(len(rows))
     learnt, base = (
@@ -131,12 +135,18 @@ def fit_tuned(recipe: Recipe, work: Workplace, search: Search) -> Fitted:
 def tune(recipe: Recipe, work: Workplace, search: Search) -> tuple[Recipe, dict[str, Any]]:
     """Return the recipe with the hyper-parameters that are believed, and the figures for its facts.
 
-    A recipe without a space, or a search without a budget, comes back as it is.
+    A recipe without a space, or a search without a budget, comes back as it is. So does one that
+    cannot be tried, because the calibration or the selection slice alone says too little; together
+    they may do for a fit. The facts then say why it was ``not_tuned``.
     """
     if not recipe.space or search.seconds <= 0:
         return recipe, {}
     journal = Journal(search.path, search.key)
-    _run_trials(recipe, work, search, journal)
+    try:
+        _run_trials(recipe, work, search, journal)
+    except (FitError, JudgingError) as error:
+        _log.warning("%s is not tuned: %s", recipe.name, error)
+        return recipe, {"not_tuned": str(error)}
     trials = journal.trials
     best = max(trials, key=lambda trial: -math.inf if trial.skill is None else trial.skill)
     asked = noise_of(len({tuple(trial.point.items()) for trial in trials}) - 1)
@@ -163,7 +173,10 @@ def noise_of(candidates: int) -> float:
 
 
 def _run_trials(recipe: Recipe, work: Workplace, search: Search, journal: Journal) -> None:
-    """Go on with the trials until the budget is spent; the first is the recipe's own."""
+    """Go on with the trials until the budget is spent; the first is the recipe's own.
+
+    Only the recipe's own trial raises: the others fail and are counted.
+    """
     own: Losses | None = None
     while not _spent(search, journal.trials):
         started = search.clock()
@@ -174,12 +187,12 @@ def _run_trials(recipe: Recipe, work: Workplace, search: Search, journal: Journa
         point = propose(recipe, journal.trials, search.seed)
         try:
             found = work(attempt, recipe.with_hyperparams(hyperparams_at(recipe, point)))
-        except LearningError as error:
+            skill, z = found.skill, found.z_over(own)
+        except (LearningError, JudgingError) as error:
             _log.warning("%s: trial %d failed: %s", recipe.name, len(journal.trials), error)
             journal.append(Trial(point, None, 0.0, search.clock() - started))
         else:
-            took = search.clock() - started
-            journal.append(Trial(point, found.skill, found.z_over(own), took))
+            journal.append(Trial(point, skill, z, search.clock() - started))
 
 
 def _spent(search: Search, trials: Sequence[Trial]) -> bool:

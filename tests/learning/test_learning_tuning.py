@@ -159,6 +159,25 @@ def test_a_trial_that_fails_is_counted_and_the_search_goes_on() -> None:
     assert facts["tuning"]["taken"]
 
 
+@pytest.mark.parametrize(
+    ("name", "label", "known"),
+    [("calibration", 1.0, 0), ("calibration", np.nan, 25), ("selection", np.nan, 0)],
+)
+def test_where_one_slice_alone_says_too_little_the_recipe_is_fitted_as_it_is(
+    name: str, label: float, known: int
+) -> None:
+    """Calibration and selection together do for a fit; a search needs each of them."""
+    whole = panel(1.0)
+    inside = np.flatnonzero(split().mask(whole, name))[3 * known :]
+    y = whole.labels["direction"].copy()
+    y[inside] = label
+    poor = replace(whole, labels={**whole.labels, "direction": y})
+    fitted = fit_tuned(toy(), here(poor, split(), 0), search(3))
+    assert "label" in fitted.facts["not_tuned"] or "outcomes" in fitted.facts["not_tuned"]
+    assert "tuning" not in fitted.facts
+    assert fitted.onnx == fit(toy(), poor, split(), 0).onnx
+
+
 def test_a_trial_in_a_child_is_killed_at_its_limit(tmp_path: Path) -> None:
     folder = panel(1.0).save(tmp_path / "panel")
     began = time.monotonic()
