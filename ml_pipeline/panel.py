@@ -170,6 +170,11 @@ class Panel:
         meta = _read_meta(folder)
         if not meta:
             raise PanelError(f"no panel in {folder}: {_META} is missing; save one there first")
+        if missing := {"begins", "holed", "labels", "names"} - meta.keys():
+            raise PanelError(
+                f"{folder} was saved by an older version: {_META} lacks "
+                f"{', '.join(sorted(missing))}; delete it, and save the panel again"
+            )
 
         def column(name: str) -> NDArray[Any]:
             try:

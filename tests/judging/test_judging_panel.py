@@ -120,6 +120,11 @@ def test_a_missing_or_torn_panel_is_refused(panel: Panel, tmp_path: Path) -> Non
     (folder / "X.npy").write_bytes(b"rubbish")
     with pytest.raises(PanelError, match="cannot be read"):
         Panel.load(folder)
+    meta = json.loads((folder / "panel.json").read_text())
+    del meta["begins"]
+    (folder / "panel.json").write_text(json.dumps(meta))
+    with pytest.raises(PanelError, match=r"older version.*lacks begins"):
+        Panel.load(folder)
     (folder / "panel.json").write_text("{")
     with pytest.raises(PanelError, match="not JSON"):
         Panel.load(folder)
