@@ -1,11 +1,13 @@
 """One turn beside the bare library fits of the same models on the same matrix, in one run.
 
-    python -m bench.cycle [--days 14] [--rounds 3] [--source simulated] [--json]
+    python -m bench.cycle [--days 14] [--rounds 3] [--source simulated]
+                          [--recipes default] [--json]
 
 *The turn* is ``tidewheel cycle`` as a process of its own: Prefect server, candles, features,
-baselines, fits, calibration, export, holdout, MLflow, bundles, ledger. *The bare fits* are the five
-learners alone, one after the other on one thread, on the panel that such a turn learns from,
-already in memory. Both are run in turn, so that the ratio holds when the machine drifts.
+baselines, fits, calibration, export, holdout, MLflow, bundles, ledger. *The bare fits* are the
+learners of the same recipes alone, one after the other on one thread, on the panel that such a turn
+learns from, already in memory. Both are run in turn, so that the ratio holds when the machine
+drifts.
 """
 
 from __future__ import annotations
@@ -41,11 +43,12 @@ def timed(work: Callable[[], Any]) -> tuple[float, float, Any]:
     return time.perf_counter() - wall, time.process_time() + children_cpu() - cpu, answer
 
 
-def turn(source: str, days: float) -> dict[str, Any]:
+def turn(source: str, days: float, recipes: str) -> dict[str, Any]:
     """Run one turn in a fresh home and return its summary."""
     with tempfile.TemporaryDirectory() as home:
         command = [sys.executable, "-m", "serving.cli", "cycle", "--json", "--home", home]
         command += ["--source", source, "--days", str(days), "--now", NOW]
+        command += ["--recipes", recipes]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
             sys.exit(f"the turn failed with status {done.returncode}:\n{done.stderr[-2000:]}")
@@ -74,18 +77,18 @@ def panel_of(source: str, days: float) -> Any:
     return whole.rows(whole.ts >= start)
 
 
-def lessons_of(panel: Any) -> list[tuple[str, Callable[[], Any], int]]:
-    """Return each kind's bare fit as a function of nothing, and its number of training rows."""
+def lessons_of(panel: Any, words: list[str]) -> list[tuple[str, Callable[[], Any], int]]:
+    """Return each recipe's bare fit as a function of nothing, and its number of training rows."""
     from market.timeframes import instant_ms, timeframe_ms
+    from ml_pipeline.competing import chosen
     from ml_pipeline.fit import slice_rows
     from ml_pipeline.lesson import Lesson
-    from ml_pipeline.recipes import RECIPES
     from ml_pipeline.splits import turn_split
     from ml_pipeline.tasks import TASKS
 
     fits: list[tuple[str, Callable[[], Any], int]] = []
-    for kind, task in TASKS.items():
-        recipe = RECIPES[kind][0]
+    for recipe in [recipe for kind in TASKS for recipe in chosen(kind, words)]:
+        kind, task = recipe.kind, TASKS[recipe.kind]
         horizon = task.horizon_bars("1m")
         split = turn_split(int(panel.ts[0]), instant_ms(NOW), "1m", horizon, recipe.train_days)
         training = panel.rows(split.mask(panel, "train"))
@@ -103,7 +106,8 @@ def lessons_of(panel: Any) -> list[tuple[str, Callable[[], Any], int]]:
             timeframe_ms("1m"),
         )
         learn = recipe.load_estimator()
-        fits.append((kind, lambda f=learn, x=lesson, r=recipe: f(x, r.hyperparams, 0), len(lesson)))
+        name = f"{kind}/{recipe.name}"
+        fits.append((name, lambda f=learn, x=lesson, r=recipe: f(x, r.hyperparams, 0), len(lesson)))
     return fits
 
 
@@ -113,15 +117,16 @@ def main() -> None:
     parser.add_argument("--days", type=float, default=14)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--source", default="simulated")
+    parser.add_argument("--recipes", default="default", help="as the setting of that name")
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
 
-    fits = lessons_of(panel_of(given.source, given.days))
+    fits = lessons_of(panel_of(given.source, given.days), given.recipes.split(","))
     for _, learn, _ in fits:
         learn()  # imports and first-use compilation belong to neither side
     rounds = []
     for _ in range(given.rounds):
-        wall, cpu, summary = timed(lambda: turn(given.source, given.days))
+        wall, cpu, summary = timed(lambda: turn(given.source, given.days, given.recipes))
         bare = {kind: timed(learn)[:2] for kind, learn, _ in fits}
         rounds.append((wall, cpu, summary, bare))
 
@@ -148,7 +153,8 @@ def main() -> None:
     print(f"{given.rounds} rounds, medians, {os.cpu_count()} cores, source {given.source}")
     print(f"{'':24}{'wall s':>10}{'CPU s':>10}")
     print(f"{'the whole turn':24}{result['turn_wall_s']:10.1f}{result['turn_cpu_s']:10.1f}")
-    print(f"{'the five bare fits':24}{result['bare_wall_s']:10.1f}{result['bare_cpu_s']:10.1f}")
+    alone = f"the {len(fits)} bare fits"
+    print(f"{alone:24}{result['bare_wall_s']:10.1f}{result['bare_cpu_s']:10.1f}")
     print(f"{'ratio, round by round':24}{result['ratio_wall']:10.2f}{result['ratio_cpu']:10.2f}")
     for kind, seconds in result["bare_by_kind_s"].items():
         print(f"  {kind:22}{seconds:10.2f}   {result['rows'][kind]:,} rows")
