@@ -56,13 +56,17 @@ class KernelMargin:
     def nodes(self, graph: Graph, names: tuple[str, ...]) -> str:
         """Add |x − c|² = |x|² − 2x·c + |c|², the kernel and the weighted sum."""
         centres = np.asarray(self.kernel_map.components_, dtype=np.float64)
-        x = graph.add("Cast", self.scaler.nodes(graph, names), to=_DOUBLE)
+        scaled = self.scaler.nodes(graph, names)
+        x = graph.add("Cast", scaled, to=_DOUBLE)
         own = graph.add("ReduceSumSquare", x, axes=[1], keepdims=1)
-        cross = graph.add("MatMul", x, graph.constant(-2.0 * centres.T, np.float64))
+        # The large product in single precision: columns are clipped, so that it is off by 1e-7 of
+        # the exponent, and the centres take half the room and time.
+        products = graph.add("MatMul", scaled, graph.constant(-2.0 * centres.T))
+        cross = graph.add("Cast", products, to=_DOUBLE)
         theirs = graph.constant(np.square(centres).sum(axis=1), np.float64)
         distance = graph.add("Add", graph.add("Add", own, cross), theirs)
-        scaled = graph.add("Mul", distance, graph.constant(-self.gamma, np.float64))
-        kernel = graph.add("Exp", scaled)
+        exponent = graph.add("Mul", distance, graph.constant(-self.gamma, np.float64))
+        kernel = graph.add("Exp", exponent)
         total = graph.add("MatMul", kernel, graph.constant(self.weights, np.float64))
         shifted = graph.add("Add", total, graph.constant(self.svm.intercept_, np.float64))
         return graph.add("Cast", shifted, to=1)
