@@ -108,7 +108,7 @@ def _verdict(about: Mapping[str, Any], metrics: Mapping[str, Any]) -> str:
 def _figures(metrics: Mapping[str, Any]) -> str:
     rows = {name: value for name, value in metrics.items() if _is_number(value)}
     shown = [f"| {name} | {value:.6g} |" for name, value in rows.items() if name not in _VERDICT]
-    rate = rows.get("base_rate")
+    rate = rows.get("base_rate", rows.get("event_rate"))
     if rate is not None and "accuracy" in rows:
         constant = max(rate, 1 - rate)
         shown.append(f"| accuracy of always giving the commoner answer | {constant:.6g} |")

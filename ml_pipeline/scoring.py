@@ -46,9 +46,10 @@ def metrics(task: Task, head: Mapping[str, Any], raw: Floats, panel: Panel) -> d
         momentum   the same
         risk       the same; an event is forecast for the riskiest fifth of the training moments
         price      rmse, mae (log returns), r2 (against no change), coverage; accuracy, precision,
-                   recall, f1 of "it rises"
+                   recall, f1, event_rate of "it rises"
         volatility rmse, mae, r2 of the 1 h volatility; qlike_1h, qlike_4h, r2_log_1h, r2_log_4h;
-                   accuracy, precision, recall, f1 of "above the median of the calibration rows"
+                   accuracy, precision, recall, f1, event_rate of "above the median of the
+                   calibration rows"
         ========== ==========================================================================
 
         All but ``n`` may be NaN without rows.
@@ -97,6 +98,7 @@ def _return(y: Floats, raw: Floats, interval_q: float) -> dict[str, float]:
         "mae": _mean(np.abs(y - forecast)),
         "r2": losses.r2_oos(y, forecast),
         "coverage": losses.coverage(y, forecast - half, forecast + half),
+        "event_rate": _mean(y > 0),
     }
 
 
@@ -106,6 +108,7 @@ def _variance(y: Floats, raw: Floats, median: float) -> dict[str, float]:
         "rmse": float(np.sqrt(_mean(losses.squared(realised, forecast)))),
         "mae": _mean(np.abs(realised - forecast)),
         "r2": losses.r2_oos(realised, forecast, _mean(realised)),
+        "event_rate": _mean(y[:, 0] > median),
     }
     for k, name in enumerate(("1h", "4h")):
         figures[f"qlike_{name}"] = _mean(losses.qlike(np.exp(y[:, k]), np.exp(raw[:, k])))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,12 +11,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from features import own
 from features.feature_manager import FeatureManager
 from market.source import open_source
 from market.symbols import parse_symbol
+from market.timeframes import DAY_MS, instant_ms
 from ml_pipeline import bundling
 from ml_pipeline.errors import NotReproducible, RecipeError
+from ml_pipeline.fit import fit
 from ml_pipeline.history import History
+from ml_pipeline.lineage import lineage
+from ml_pipeline.recipes import RECIPES
 from ml_pipeline.reproduce import (
     DIFFERENT,
     IDENTICAL,
@@ -26,9 +31,12 @@ from ml_pipeline.reproduce import (
     distance,
     reproduce,
 )
+from ml_pipeline.splits import turn_split
+from ml_pipeline.tasks import TASKS
 from ml_pipeline.train import TrainingPipeline
 from ml_pipeline.trained import TrainedModel
 from models.common.bundle import Bundle, read_bundle
+from models.common.slot import Slot
 
 END = "2025-05-28T00:00:00Z"
 SOURCE = "simulated:seed=5"
@@ -218,3 +226,46 @@ def test_the_metadata_name_all_that_made_the_model(word: str, saved: Saved) -> N
     assert "(validation.png)" in card
     assert "(importance.png)" in card
     assert f"tidewheel models reproduce {'+'.join(SYMBOLS)}/" in card
+
+
+def holed(candles: pd.DataFrame) -> pd.Series:
+    return candles["close"].pct_change(9).where(candles.index.minute != 15)
+
+
+@pytest.fixture
+def my_holes() -> Iterator[None]:
+    own.add("my_holes", holed, "None on one bar of an hour", window=20)
+    yield
+    if "my_holes" in own.names():
+        own.remove("my_holes")
+
+
+@pytest.mark.usefixtures("my_holes")
+def test_bars_that_another_models_column_had_no_value_on_are_left_out_again(
+    tmp_path: Path,
+) -> None:
+    """A turn has one panel: what one of its models lacks, none of them was fitted on."""
+    recipe = replace(RECIPES["volatility"][0], features=("rsi_14", "natr_14"))
+    history, end = History.open(SOURCE, home=tmp_path, end=END), instant_ms(END)
+    start, columns = end - 10 * DAY_MS, recipe.columns("5m")
+    panel = history.panel("BTC-USDT", "5m", (*columns, "my_holes", "close_to_ema_200"), start, end)
+    split = turn_split(start, end, "5m", TASKS["volatility"].horizon_bars("5m"), 2)
+    model = fit(recipe, panel, split, 0)
+    origin = bundling.Origin(
+        slot=Slot("BTC-USDT", "volatility", "5m"),
+        symbols=("BTC-USDT",),
+        source=history.source.name,
+        simulated=True,
+        split=split,
+        created_ms=end,
+        lineage=lineage(panel, split, "volatility", columns),
+    )
+    about = bundling.metadata(model, origin, "holed_001")
+    folder = tmp_path / "models" / "BTC-USDT" / "volatility" / "holed_001"
+    bundle = read_bundle(bundling.write(folder, model, about, panel, {}))
+    assert bundle.metadata["holed"] == ["my_holes"]
+    assert reproduce(bundle, history).verdict == IDENTICAL
+    own.remove("my_holes")
+    without = reproduce(bundle, history)
+    assert without.verdict == OTHER_DATA
+    assert "rows then" in without.sentence()

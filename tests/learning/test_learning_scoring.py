@@ -29,8 +29,10 @@ FIGURES = {
     "direction": HITS | {"auc", "ece", "brier", "log_loss", "base_rate"},
     "risk": HITS | {"auc", "ece", "brier", "log_loss", "base_rate"},
     "momentum": HITS | {"auc", "ece", "brier", "log_loss", "base_rate"},
-    "price": HITS | {"rmse", "mae", "r2", "coverage"},
-    "volatility": HITS | {"rmse", "mae", "r2", "qlike_1h", "qlike_4h", "r2_log_1h", "r2_log_4h"},
+    "price": HITS | {"rmse", "mae", "r2", "coverage", "event_rate"},
+    "volatility": HITS
+    | {"rmse", "mae", "r2", "qlike_1h", "qlike_4h", "r2_log_1h", "r2_log_4h"}
+    | {"event_rate"},
 }
 
 

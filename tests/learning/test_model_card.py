@@ -52,6 +52,12 @@ def test_an_accuracy_stands_beside_baseline_interval_and_sample() -> None:
     assert "simulated" in card
 
 
+def test_an_accuracy_of_a_forecast_size_stands_beside_the_commoner_answer_too() -> None:
+    figures = {name: value for name, value in METRICS.items() if name != "base_rate"}
+    card = model_card(ABOUT | {"kind": "volatility"}, figures | {"event_rate": 0.4})
+    assert "| accuracy of always giving the commoner answer | 0.6 |" in card
+
+
 def test_an_interval_that_reaches_nought_proves_nothing() -> None:
     assert "Not proven better" in model_card(ABOUT, METRICS | {"lower": -0.001})
 
