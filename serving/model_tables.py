@@ -115,13 +115,15 @@ _COMPARED = (
 def _figures(rows: Sequence[Row]) -> Table:
     """Return the kind's own figures, one line each, the baseline's in the last column."""
     rows = sorted(rows, key=lambda row: bool(row["baseline"]))
-    made = table("figures", "the baseline stands beside: no figure means anything without it")
+    naive = any(row["baseline"] for row in rows)
+    told = "the baseline stands beside: no figure means anything without it"
+    made = table("figures", told if naive else "no baseline is among them: see base_loss")
     made.add_column("", no_wrap=True)
     for row in rows:
         role = row["role"] or ("baseline" if row["baseline"] else row["status"])
         both = f"{role}, the baseline" if row["baseline"] and role != "baseline" else role
         made.add_column(both, justify="right")
-    left_out = {*_VERDICT, "z_champion", "n_champion"}
+    left_out = {*_VERDICT, "z_champion", "n_champion"} - (set() if naive else {"base_loss"})
     names = dict.fromkeys(n for row in rows for n in row["metrics"] if n not in left_out)
     for name in names:
         made.add_row(name, *(number(row["metrics"].get(name)) for row in rows))

@@ -127,7 +127,8 @@ class SafeModelTrainer:
             changes={} if epochs is None else {"epochs": epochs},
             tune_seconds=tune_seconds,
         )
-        return train_by_hand(self.settings, order, self.settings.staging_dir, tell).version_id
+        staged = train_by_hand(self.settings, order, self.settings.staging_dir, tell)
+        return staged[0].version_id
 
     def validate(self, version: str | None = None) -> Json:
         """Return the report on a prepared bundle; see `orchestration.lifecycle.checks.report`.

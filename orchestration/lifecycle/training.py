@@ -14,7 +14,7 @@ from market.symbols import scope_of
 from market.timeframes import DAY_MS, bars_per_day, timeframe_ms, utc
 from ml_pipeline.errors import RecipeError, SplitError
 from ml_pipeline.history import History
-from ml_pipeline.recipes import RECIPES, Recipe
+from ml_pipeline.recipes import BASELINE, RECIPES, Recipe
 from ml_pipeline.splits import EVALUATION_DAYS, MIN_BARS
 from ml_pipeline.tasks import TASKS
 from ml_pipeline.train import TrainingPipeline
@@ -147,7 +147,8 @@ def train_by_hand(
     order: Order,
     home: Path,
     tell: Callable[[str], None] = lambda stage: None,
-) -> Bundle:
+    with_baseline: bool = False,
+) -> list[Bundle]:
     """Train what is ordered, judge it on bars it has not seen, and write it as a bundle.
 
     Nothing is registered or promoted.
@@ -158,6 +159,13 @@ def train_by_hand(
         Folder whose ``models/`` the bundle goes to.
     tell
         Called with the name of each stage as it begins: `STAGES`.
+    with_baseline
+        Write the baseline that it was judged beside as a version too, for a slot that has none.
+
+    Returns
+    -------
+    list of Bundle
+        The model's, and then the baseline's if it was asked for.
 
     Raises
     ------
@@ -189,9 +197,14 @@ def train_by_hand(
     pipeline.history = history
     purge = TASKS[order.kind].horizon_bars(order.timeframe) + 1
     unseen = slices[2] + 2 * purge * timeframe_ms(order.timeframe) / DAY_MS
-    folder = pipeline.save_model(version, model, unseen)
+    folders = [pipeline.save_model(version, model, unseen)]
+    if with_baseline:
+        naive = _free_name(settings, order, f"{BASELINE}-{_SUFFIX}")
+        base = replace(model, fitted=model.baseline, own_name=naive)
+        folders.append(pipeline.save_model(naive, base, unseen))
     tell("verify")
-    return PredictionModelRegistry(home / "models").read(folder)
+    registry = PredictionModelRegistry(home / "models")
+    return [registry.read(folder) for folder in folders]
 
 
 STAGES = ("candles", "fit", "judge", "verify")

@@ -84,15 +84,25 @@ def _kind(word: str) -> str:
 def train(settings: Settings, asked: Order, tell: Callable[[str], None]) -> Json:
     """Train, judge, write and register a model; nothing is promoted.
 
+    In a slot without a baseline its own is registered too, so that there is a way back.
+
     Returns
     -------
     dict
         ``key``, ``slot``, ``version``, ``folder``, ``run_id``, ``simulated``, ``figures`` (of its
         holdout, beside its baseline), ``proven`` and ``sentence``.
     """
-    bundle = train_by_hand(settings, asked, settings.home, tell)
+    places, key = places_of(settings), asked.slot.key
+    # A slot needs something to fall back on: where no turn has left a baseline, this one is kept.
+    lacking = not any(m.facts.get("baseline") for m in places.store.list_models(slot_key=key))
+    bundles = train_by_hand(settings, asked, settings.home, tell, with_baseline=lacking)
     tell("register")
-    run_id = enrol(bundle, places_of(settings))
+    bundle = bundles[0]
+    run_id = enrol(bundle, places)
+    for naive in bundles[1:]:
+        enrol(naive, places)
+        places.store.register_model(key, naive.version_id, status="baseline")
+        places.tracking.set_status(naive.slot, naive.version_id, "baseline")
     figures = bundle.metrics
     return {
         "key": bundle.key,

@@ -109,6 +109,12 @@ def test_what_is_trained_and_not_proven_is_kept_and_not_promoted(
     assert "SIMULATED" in captured.out
     assert "--force" in captured.err
     assert desk.champion() == before
+    # Its slot had no baseline: the one it was judged beside is there to fall back on.
+    own = Desk(desk.settings, SLOT)
+    assert call("models", "promote", "BTC-USDT", "direction", "2025-05-20", "--force") == 0
+    assert own.champion() == "2025-05-20T0000Z_1m_xgboost-hand"
+    assert call("models", "rollback", "BTC-USDT", "direction") == 0
+    assert own.champion() == "2025-05-20T0000Z_1m_baseline-hand"
 
 
 @pytest.mark.parametrize(
