@@ -16,7 +16,7 @@ from market.timeframes import DAY_MS, bars_per_day, timeframe_ms
 from ml_pipeline.errors import RecipeError
 from ml_pipeline.recipe import Recipe
 from ml_pipeline.recipe_table import DEFAULT, RECIPES
-from ml_pipeline.splits import EVALUATION_DAYS, Block, TurnSplit, turn_split
+from ml_pipeline.splits import Block, TurnSplit, evaluation_days, turn_split
 from ml_pipeline.tasks import TASKS
 
 _PURGES = 4
@@ -93,8 +93,10 @@ def competing(kind: str, words: Sequence[str], timeframe: str, days: float) -> C
 
 def days_needed(recipe: Recipe, timeframe: str) -> float:
     """Return the days of history on which no slice of `recipe` is shortened."""
-    bars = _PURGES * (TASKS[recipe.kind].horizon_bars(timeframe) + 1) - _SLACK_BARS
-    return recipe.train_days + sum(EVALUATION_DAYS) + bars / bars_per_day(timeframe)
+    horizon = TASKS[recipe.kind].horizon_bars(timeframe)
+    bars = _PURGES * (horizon + 1) - _SLACK_BARS
+    judged = sum(evaluation_days(timeframe, horizon))
+    return recipe.train_days + judged + bars / bars_per_day(timeframe)
 
 
 def shared_split(
@@ -121,7 +123,7 @@ def shared_split(
     """
     horizon = TASKS[kind].horizon_bars(timeframe)
     purges = _PURGES * (horizon + 1) / bars_per_day(timeframe)
-    spare = (end_ms - start_ms) / DAY_MS - sum(EVALUATION_DAYS) - purges
+    spare = (end_ms - start_ms) / DAY_MS - sum(evaluation_days(timeframe, horizon)) - purges
     split = turn_split(start_ms, end_ms, timeframe, horizon, max(longest, spare))
     if own is None or own >= longest:
         return split

@@ -13,12 +13,20 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from market.timeframes import DAY_MS, Instant, instant_ms, parse_timeframe, timeframe_ms, utc
+from market.timeframes import (
+    DAY_MS,
+    Instant,
+    bars_per_day,
+    instant_ms,
+    parse_timeframe,
+    timeframe_ms,
+    utc,
+)
 from ml_pipeline.errors import SplitError
 
 SLICES = ("train", "calibration", "selection", "holdout")
 EVALUATION_DAYS = (2.0, 3.0, 2.0)
-"""Days of calibration, selection and holdout."""
+"""Days of calibration, selection and holdout; see `evaluation_days` for long bars."""
 
 MIN_BARS = 60
 """No slice is shorter than this, nor than four horizons: a verdict needs as much."""
@@ -125,13 +133,30 @@ class TurnSplit:
         )
 
 
+def evaluation_days(timeframe: str, horizon_bars: int) -> tuple[float, float, float]:
+    """Return the days of calibration, selection and holdout.
+
+    Where bars are so long that the shortest slice would hold fewer than it must, all three are
+    longer by one factor.
+
+    Examples
+    --------
+    >>> evaluation_days("5m", 12), evaluation_days("1h", 12)
+    ((2.0, 3.0, 2.0), (2.5, 3.75, 2.5))
+    """
+    least = _least_bars(horizon_bars) / bars_per_day(timeframe)
+    factor = max(1.0, least / min(EVALUATION_DAYS))
+    calibration, selection, holdout = (days * factor for days in EVALUATION_DAYS)
+    return calibration, selection, holdout
+
+
 def turn_split(
     start: Instant,
     end: Instant,
     timeframe: str,
     horizon_bars: int,
     train_days: float,
-    slices: tuple[float, float, float] = EVALUATION_DAYS,
+    slices: tuple[float, float, float] | None = None,
 ) -> TurnSplit:
     """Return the slices of a turn that ends at `end`.
 
@@ -154,8 +179,8 @@ def turn_split(
         Bars until a label is known.
     train_days : float
         Days of training the recipe asks for.
-    slices : tuple of three floats
-        Days of calibration, selection and holdout.
+    slices : tuple of three floats, optional
+        Days of calibration, selection and holdout; by default `evaluation_days`.
 
     Raises
     ------
@@ -164,6 +189,7 @@ def turn_split(
     """
     step = timeframe_ms(timeframe)
     first, last = -(-instant_ms(start) // step), instant_ms(end) // step
+    slices = slices or evaluation_days(timeframe, horizon_bars)
     if horizon_bars < 1 or train_days <= 0 or min(slices) <= 0:
         raise SplitError(
             f"horizon {horizon_bars} bars, train {train_days} days, slices {slices}: "
@@ -187,7 +213,7 @@ def turn_split(
 
 def _refuse_short(lengths: list[int], horizon: int, timeframe: str, history: int) -> None:
     """Raise unless every slice is long enough to be fitted or judged on."""
-    least = max(MIN_BARS, 4 * horizon)
+    least = _least_bars(horizon)
     if min(lengths) < least:
         name = SLICES[int(np.argmin(lengths))]
         raise SplitError(
@@ -195,3 +221,7 @@ def _refuse_short(lengths: list[int], horizon: int, timeframe: str, history: int
             f"which needs {least} (four horizons of {horizon} bars, at least {MIN_BARS}); "
             "fetch more days, after the look-back of the features"
         )
+
+
+def _least_bars(horizon: int) -> int:
+    return max(MIN_BARS, 4 * horizon)

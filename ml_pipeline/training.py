@@ -16,7 +16,7 @@ from ml_pipeline.history import History
 from ml_pipeline.lineage import lineage
 from ml_pipeline.panel import Panel
 from ml_pipeline.recipes import Recipe
-from ml_pipeline.splits import EVALUATION_DAYS, TurnSplit, turn_split
+from ml_pipeline.splits import TurnSplit, evaluation_days, turn_split
 from ml_pipeline.tasks import TASKS
 from ml_pipeline.trained import TrainedModel
 from ml_pipeline.workplace import here
@@ -32,7 +32,7 @@ def train_on(
     timeframe: str,
     *,
     train_bars: int | None = None,
-    slices: tuple[float, float, float] = EVALUATION_DAYS,
+    slices: tuple[float, float, float] | None = None,
     name: str,
     seed: int = 0,
     tune_seconds: float = 0.0,
@@ -47,7 +47,7 @@ def train_on(
         Bars of the training slice, by default what the recipe says. Calibration, selection and
         holdout follow it and end now, so that by default it ends a week ago.
     slices
-        Days of these three, by default 2, 3 and 2.
+        Days of these three, by default 2, 3 and 2, more for bars of an hour and longer.
     name
         What the model is called.
     seed
@@ -66,6 +66,7 @@ def train_on(
     step = timeframe_ms(timeframe)
     days = recipe.train_days if train_bars is None else train_bars / bars_per_day(timeframe)
     horizon = TASKS[recipe.kind].horizon_bars(timeframe)
+    slices = slices or evaluation_days(timeframe, horizon)
     end = history.now_ms(timeframe)
     start = end - int((days + sum(slices)) * DAY_MS) - _PURGES * (horizon + 1) * step
     panel = history.panel(symbols, timeframe, recipe.columns(timeframe), start, end)

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from market.timeframes import DAY_MS, timeframe_ms
 from ml_pipeline.errors import SplitError
 from ml_pipeline.panel import build_panel
-from ml_pipeline.splits import SLICES, TurnSplit, turn_split
+from ml_pipeline.splits import MIN_BARS, SLICES, TurnSplit, evaluation_days, turn_split
+from ml_pipeline.tasks import TASKS
 
 END = "2025-05-28T00:00:00Z"
 END_MS = 1_748_390_400_000
@@ -79,6 +80,19 @@ def test_short_history_shrinks_all_slices_by_one_factor(history: float, train: f
 def test_too_short_a_history_is_refused_with_the_numbers() -> None:
     with pytest.raises(SplitError, match=r"1440 bars of 1m leave \d+ for the \w+ slice.*960"):
         turn_split("2025-05-27T00:00:00Z", END, "1m", 240, 7)
+
+
+@pytest.mark.parametrize("timeframe", ["30m", "1h", "4h", "1d"])
+@pytest.mark.parametrize("kind", TASKS)
+def test_bars_of_an_hour_and_longer_are_judged_on_more_days(timeframe: str, kind: str) -> None:
+    horizon = TASKS[kind].horizon_bars(timeframe)
+    split = turn_split(END_MS - 600 * DAY_MS, END_MS, timeframe, horizon, 90)
+    days = [split.block(name).days for name in SLICES[1:]]
+    assert days == pytest.approx(evaluation_days(timeframe, horizon))
+    assert days[0] == days[2] == pytest.approx(days[1] / 1.5)
+    assert min(days) >= 2
+    assert min(days) * DAY_MS / timeframe_ms(timeframe) >= max(MIN_BARS, 4 * horizon)
+    assert (timeframe == "30m") == (days == [2, 3, 2])
 
 
 @pytest.mark.parametrize(("horizon", "train"), [(0, 7), (5, 0), (5, -1)])

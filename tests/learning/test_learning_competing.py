@@ -82,14 +82,15 @@ def test_the_purge_lies_behind_the_week_too() -> None:
     assert last_row + week.horizon_bars * MINUTE < week.calibration.start_ms
 
 
-def test_what_is_needed_is_enough() -> None:
+@pytest.mark.parametrize(("timeframe", "minutes"), [("1m", 1), ("5m", 5), ("1h", 60)])
+def test_what_is_needed_is_enough(timeframe: str, minutes: int) -> None:
     for kind, recipes in RECIPES.items():
         for recipe in recipes:
-            days = days_needed(recipe, "1m")
+            days = days_needed(recipe, timeframe)
             first = END - round(days * 1440) * MINUTE
-            split = shared_split(kind, "1m", first, END, recipe.train_days)
+            split = shared_split(kind, timeframe, first, END, recipe.train_days)
             assert split.shrunk == 1.0
-            assert split.train.days == pytest.approx(recipe.train_days, abs=2 / 1440)
+            assert split.train.days == pytest.approx(recipe.train_days, abs=2 * minutes / 1440)
 
 
 def test_alone_a_week_stretches_over_the_history_and_shrinks_with_it() -> None:
