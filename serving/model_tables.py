@@ -40,6 +40,7 @@ def listed(rows: Sequence[Row]) -> Iterator[Table | str]:
     for slot, group in groupby(rows, key=lambda row: row["slot"]):
         own = list(group)
         made = table(_heading(slot, own))
+        made.padding = 0  # every character counts: eight columns in a hundred
         made.add_column("", no_wrap=True, min_width=1)
         made.add_column("version", overflow="fold", min_width=widest)
         made.add_column("status", no_wrap=True, min_width=10)
