@@ -15,11 +15,11 @@ from ml_pipeline.errors import RecipeError, SplitError
 from models.common.errors import ModelNotFound
 from models.common.predictor import load_model
 from models.common.slot import Slot
+from orchestration.lifecycle import SafeModelTrainer
 from orchestration.lifecycle.backups import list_backups
 from orchestration.lifecycle.errors import NotStaged, PackageRefused, Unproven
 from orchestration.lifecycle.packaging import read_package
 from orchestration.lifecycle.places import Places
-from orchestration.lifecycle.trainer import SafeModelTrainer
 from orchestration.lifecycle.training import Order, recipe_for, windows
 from orchestration.service.resources import registry_of, store_of, tracking_of
 from orchestration.settings import Settings
