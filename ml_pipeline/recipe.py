@@ -11,6 +11,8 @@ from importlib import import_module
 from threading import Lock
 from typing import Any, cast
 
+import numpy as np
+
 from features.errors import FeatureError
 from features.twins import refusal, with_units
 from ml_pipeline.errors import RecipeError
@@ -61,7 +63,8 @@ class Recipe:
     RecipeError
         For a name that cannot be part of a version's; for features that nobody defined, or in
         price or volume units: those by name, with their scale-free twins; for fewer than one
-        column to keep; for a space that is misshapen or of a hyper-parameter that is not there.
+        column to keep; for a space that is misshapen or of a hyper-parameter that is not there; for
+        a value that JSON has no words for.
     """
 
     kind: str
@@ -91,6 +94,7 @@ class Recipe:
             raise RecipeError(f"recipe {self.name} would keep {self.keep} columns; keep 1 at least")
         for searched, bounds in self.space.items():
             self._refuse_space(searched, bounds)
+        self.spec()
 
     def _refuse_space(self, searched: str, bounds: tuple[Any, ...]) -> None:
         if searched not in self.hyperparams:
@@ -142,7 +146,10 @@ class Recipe:
     def spec(self) -> dict[str, Any]:
         """Return the whole recipe as JSON-able values; `from_spec` is the inverse."""
         spec = {part.name: getattr(self, part.name) for part in fields(self)}
-        plain: dict[str, Any] = json.loads(json.dumps(spec, default=dict))
+        try:
+            plain: dict[str, Any] = json.loads(json.dumps(spec, default=_plain))
+        except TypeError as error:
+            raise RecipeError(f"recipe {self.name} cannot be written down: {error}") from error
         return plain
 
     @classmethod
@@ -164,6 +171,15 @@ class Recipe:
         """Return a SHA-256 of everything that makes the recipe, 16 hexadecimal digits."""
         content = json.dumps(self.spec(), sort_keys=True)
         return hashlib.sha256(content.encode()).hexdigest()[:16]
+
+
+def _plain(value: Any) -> Any:
+    """Return what JSON has no words for as something it has: mappings and numpy's numbers."""
+    if isinstance(value, Mapping):
+        return dict(value)
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"{value!r} is no number, text, list or mapping")
 
 
 def _tuples(value: Any) -> Any:

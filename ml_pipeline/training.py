@@ -109,7 +109,7 @@ def as_asked(recipe: Recipe, config: Mapping[str, Any] | None) -> tuple[Recipe, 
     """
     changes = dict(config or {})
     keep, seconds = changes.pop("keep", recipe.keep), changes.pop("tune_seconds", 0.0)
-    if not (keep is None or isinstance(keep, int)):
+    if isinstance(keep, bool) or not (keep is None or isinstance(keep, int)):
         raise RecipeError(f"keep says how many columns are kept, a whole number, not {keep!r}")
     if not (isinstance(seconds, int | float) and 0 <= seconds < float("inf")):
         raise RecipeError(f"tune_seconds is a time in seconds, 0 or more, not {seconds!r}")

@@ -346,6 +346,12 @@ def test_columns_are_chosen_and_hyperparameters_searched_when_asked(trained: Tra
     model = predictor.train(["BTC-USDT"], lookback_bars=2000, config=config)
     assert len(model.recipe.features) == 4
     assert model.fitted.facts["tuning"]["trials"] >= 1
-    for config in ({"keep": 2.5}, {"keep": 0}, {"tune_seconds": -1}, {"tune_seconds": "long"}):
+    for config in (
+        {"keep": 2.5},
+        {"keep": True},
+        {"keep": 0},
+        {"tune_seconds": -1},
+        {"tune_seconds": "long"},
+    ):
         with pytest.raises(RecipeError, match=r"keep|tune_seconds"):
             predictor.train(["BTC-USDT"], config=config)

@@ -106,6 +106,18 @@ def test_a_recipe_written_as_json_comes_back_as_it_was(recipe: Recipe) -> None:
     assert again.hash() == recipe.hash()
 
 
+def test_numpys_numbers_are_numbers_and_what_cannot_be_written_down_is_refused_before_a_fit() -> (
+    None
+):
+    recipe = RECIPES["direction"][0]
+    changed = recipe.with_hyperparams({"n_estimators": np.int64(30), "reg_lambda": np.float64(0.1)})
+    again = recipe.with_hyperparams({"n_estimators": 30, "reg_lambda": 0.1})
+    assert changed.spec() == again.spec()
+    assert changed.hash() == again.hash()
+    with pytest.raises(RecipeError, match=r"xgboost cannot be written down: .*object"):
+        recipe.with_hyperparams({"n_estimators": object()})
+
+
 def test_a_spec_of_another_version_is_refused_by_what_is_missing() -> None:
     spec = RECIPES["price"][0].spec()
     del spec["keep"]
