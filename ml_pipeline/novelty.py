@@ -1,9 +1,10 @@
 """Novelty: how far a row lies from those a model was trained on, in units of what is ordinary.
 
 Each column is put on a scale where one is a usual deviation: logarithms of those that were
-positive all through training, then ``asinh((x − median) / spread)``, which is a straight line near
-the middle and a logarithm in the tails, for returns have heavy ones. Of the deviations d [F] there
-are three squared distances, each divided by what is ordinary:
+positive all through training and spread by more than a hundredth, then
+``asinh((x − median) / spread)``, which is a straight line near the middle and a logarithm in the
+tails, for returns have heavy ones. Of the deviations d [F] there are three squared distances, each
+divided by what is ordinary:
 
 * **T²** along the leading principal components: too far, in a way in which rows do differ;
 * **Q** (squared prediction error), what the components leave over: columns that contradict each
@@ -36,6 +37,7 @@ FLAGGED = 0.01
 _KEPT = 0.8  # share of the variance that the leading components hold
 _MOST = 40.0  # deviations beyond this say no more; keeps float32 finite
 _NORMAL_SPREAD = 2.5631  # 90 % − 10 % quantile of a normal distribution, in σ
+_NARROW = 1.01  # 90 % over 10 % quantile below which a logarithm only costs float32 its digits
 _RARE = 0.9999  # quantile of a column's own deviation that counts as its end
 _PIECE = 4096  # rows at a time: memory does not grow with them
 
@@ -48,8 +50,9 @@ class Novelty:
     ----------
     floor
         By column [F], the least value whose logarithm is taken; 0 where none is.
-    shift, gain
-        ``(x or ln x) · gain + shift`` is the column in spreads; no gain where it never varied.
+    middle, gain
+        ``((x or ln x) − middle) · gain`` is the column in spreads; no gain where it never varied.
+        The difference comes first: in float32 neighbours have one without error.
     mean
         Mean of the asinh of that.
     axes
@@ -63,7 +66,7 @@ class Novelty:
     """
 
     floor: Matrix
-    shift: Matrix
+    middle: Matrix
     gain: Matrix
     mean: Matrix
     axes: Matrix
@@ -78,7 +81,7 @@ class Novelty:
 
     def _squares(self, X: NDArray[np.floating]) -> Floats:
         """Return T², Q and the largest column's square, [n, 3]."""
-        d = _deviations(X, self.floor, self.shift, self.gain) - self.mean
+        d = _deviations(X, self.floor, self.middle, self.gain) - self.mean
         part, d2 = np.square(d @ self.axes) @ self.along, np.square(d)
         part[:, 1] += self.across * d2.sum(axis=1)
         return np.column_stack([part, (d2 * self.ends).max(axis=1)])
@@ -90,7 +93,7 @@ class Novelty:
         if self.floor.any():
             logs = add("Log", add("Max", x, c(np.where(self.floor > 0, self.floor, 1.0))))
             x = add("Where", c(self.floor > 0, np.bool_), logs, x)
-        x = add("Asinh", add("Add", add("Mul", x, c(self.gain)), c(self.shift)))
+        x = add("Asinh", add("Mul", add("Sub", x, c(self.middle)), c(self.gain)))
         d = add("Sub", add("Clip", x, c(-_MOST), c(_MOST)), c(self.mean))
         d2 = add("Mul", d, d)
         t = add("MatMul", d, c(self.axes))
@@ -118,14 +121,14 @@ def fit_novelty(train: Matrix, later: Matrix) -> Novelty:
     Columns are read one at a time and rows in pieces of 4,096: memory beside the two matrices is
     that of one matrix F × F and one piece.
     """
-    floor, shift, gain = _scales(train)
-    mean, axes, variance = _components(train, floor, shift, gain)
-    ends = _ends(train, floor, shift, gain, mean)
+    floor, middle, gain = _scales(train)
+    mean, axes, variance = _components(train, floor, middle, gain)
+    ends = _ends(train, floor, middle, gain, mean)
     k = axes.shape[1]
     along = np.column_stack([1.0 / (k * variance), np.full(k, -1.0 / len(mean))])
     plain = Novelty(
         floor=_float32(floor),
-        shift=_float32(shift),
+        middle=_float32(middle),
         gain=_float32(gain),
         mean=_float32(mean),
         axes=_float32(axes),
@@ -150,41 +153,42 @@ def _limited(plain: Novelty, squares: Floats) -> Novelty:
 
 
 def _scales(X: Matrix) -> tuple[Floats, Floats, Floats]:
-    """Return floor, shift and gain [F] of the columns of `X`."""
-    floor, shift, gain = np.zeros((3, X.shape[1]))
+    """Return floor, middle and gain [F] of the columns of `X`."""
+    floor, middle, gain = np.zeros((3, X.shape[1]))
     for j in range(X.shape[1]):
         x = X[:, j].astype(np.float64)
-        if x.min() > 0:
+        low, centre, high = np.quantile(x, [0.1, 0.5, 0.9])
+        if x.min() > 0 and not 1.0 < high / low < _NARROW:
             floor[j] = x.min() * 1e-3
             x = np.log(x)
-        low, middle, high = np.quantile(x, [0.1, 0.5, 0.9])
+            low, centre, high = np.quantile(x, [0.1, 0.5, 0.9])
         spread = (high - low) / _NORMAL_SPREAD
-        least = 1e-6 * max(abs(middle), 1e-3)
+        least = 1e-6 * max(abs(centre), 1e-3)
         if spread <= least:  # one value nearly always: a pattern that is seldom seen
             spread = float(x.std())
         if spread > least:
             gain[j] = 1.0 / spread
-            shift[j] = -middle / spread
-    return floor, shift, gain
+            middle[j] = centre
+    return floor, middle, gain
 
 
 def _deviations(
-    X: NDArray[np.floating], floor: NDArray[Any], shift: NDArray[Any], gain: NDArray[Any]
+    X: NDArray[np.floating], floor: NDArray[Any], middle: NDArray[Any], gain: NDArray[Any]
 ) -> Floats:
     x = np.asarray(X, dtype=np.float64)
     if floor.any():
         x = np.where(floor > 0, np.log(np.maximum(x, np.where(floor > 0, floor, 1.0))), x)
-    return np.asarray(np.clip(np.arcsinh(x * gain + shift), -_MOST, _MOST))
+    return np.asarray(np.clip(np.arcsinh((x - middle) * gain), -_MOST, _MOST))
 
 
 def _components(
-    X: Matrix, floor: Floats, shift: Floats, gain: Floats
+    X: Matrix, floor: Floats, middle: Floats, gain: Floats
 ) -> tuple[Floats, Floats, Floats]:
     """Return mean [F], leading principal components [F, K] and their variances [K]."""
     width = X.shape[1]
     total, products = np.zeros(width), np.zeros((width, width))
     for i in range(0, len(X), _PIECE):
-        u = _deviations(X[i : i + _PIECE], floor, shift, gain)
+        u = _deviations(X[i : i + _PIECE], floor, middle, gain)
         total += u.sum(axis=0)
         products += u.T @ u
     mean = total / len(X)
@@ -195,12 +199,12 @@ def _components(
     return mean, vectors[:, :kept], np.maximum(values[:kept], 1e-6)
 
 
-def _ends(X: Matrix, floor: Floats, shift: Floats, gain: Floats, mean: Floats) -> Floats:
+def _ends(X: Matrix, floor: Floats, middle: Floats, gain: Floats, mean: Floats) -> Floats:
     """Return 1 / end² by column, the end being its own rarest deviation, three at least."""
     ends = np.empty(len(mean))
     for j in range(len(mean)):
         one = slice(j, j + 1)
-        d = _deviations(X[:, one], floor[one], shift[one], gain[one])[:, 0] - mean[j]
+        d = _deviations(X[:, one], floor[one], middle[one], gain[one])[:, 0] - mean[j]
         ends[j] = max(float(np.quantile(np.abs(d), _RARE)), 3.0)
     return 1.0 / np.square(ends)
 

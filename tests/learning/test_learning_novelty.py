@@ -147,6 +147,25 @@ def test_the_graph_says_the_same_and_is_finite_whatever_comes() -> None:
     assert np.isfinite(found).all()
 
 
+@pytest.mark.parametrize(
+    ("level", "spread"), [(100.0, 1e-2), (100.0, 1e-3), (-1.0, 2e-6), (0.5, 2e-6), (1e6, 10.0)]
+)
+def test_a_column_that_hardly_varies_is_read_as_exactly_by_the_graph(
+    level: float, spread: float
+) -> None:
+    rng = np.random.default_rng(2)
+    X = rng.standard_normal((3_000, 4))
+    X[:, 0] = level + spread * X[:, 0]
+    X = X.astype(np.float32)
+    novelty = fit_novelty(X[:2_000], X[2_000:])
+    graph = Graph(tuple("abcd"))
+    place = novelty.nodes(graph)
+    exported = novelty_of(graph.to_bytes(graph.take(("a",)), 1, place), X)
+    np.testing.assert_allclose(exported, novelty(X), rtol=1e-4)
+    X[:, 0] += 20 * spread
+    assert (novelty(X) > 1).mean() > 0.9, "and what is strange for it is strange"
+
+
 def test_fitting_needs_little_memory_and_less_than_n_times_n() -> None:
     rng = np.random.default_rng(2)
     X = rng.standard_normal((36_000, 150)).astype(np.float32)
