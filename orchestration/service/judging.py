@@ -31,7 +31,7 @@ from orchestration.lifecycle.sync import sound_bundle
 from orchestration.service.data import split_of
 from orchestration.service.refs import Dataset, Fits, Json, Judged, TurnRef
 from orchestration.service.resources import registry_of, store_of, tracking_of
-from orchestration.service.staging import load_fitted, recipe_of
+from orchestration.service.staging import load_fitted
 
 Floats = NDArray[np.float64]
 
@@ -128,24 +128,20 @@ def contender(row: Mapping[str, Any]) -> Contender:
 def open_arena(turn: TurnRef, panel: Panel, fits: Fits) -> tuple[Arena, list[Entrant]]:
     """Open the holdout, and score the candidates on it; the baseline is the first."""
     staged = [load_fitted(fit.folder) for fit in fits.versions]
-    splits = [
-        split_of(turn, panel, fits.kind, recipe.train_days if recipe else None)
-        for recipe in (recipe_of(fits.kind, fit.recipe) for fit in fits.versions)
-    ]
-    # Recipes with other windows have other holdouts when the history is short: the common part.
-    start = max(split.holdout.start_ms for split in splits)
-    end = min(split.holdout.end_ms for split in splits)
-    inside = panel.rows((panel.ts >= start) & (panel.ts < end))
+    # Of all recipes of a kind only the training slices differ.
+    split = split_of(turn, panel, fits.kind)
+    start, seen = split.holdout.start_ms, split.trained_through_ms
+    inside = panel.rows(split.mask(panel, "holdout"))
     task, base = TASKS[fits.kind], staged[0]
     known = np.isfinite(task.y(inside, base.head)).all(axis=1)
     rows = inside.rows(np.asarray(known))
     horizon = task.horizon_bars(panel.timeframe)
     slot, store = turn.slot(fits.kind), store_of(turn.settings)
-    arena = Arena(slot, rows, horizon, start, end, base.head, turn.settings.seed)
+    seed = turn.settings.seed
+    arena = Arena(slot, rows, horizon, start, split.holdout.end_ms, base.head, seed)
     entrants = []
-    for fit, fitted, split in zip(fits.versions, staged, splits, strict=True):
+    for fit, fitted in zip(fits.versions, staged, strict=True):
         raw = score(fitted.onnx, rows)
-        seen = split.trained_through_ms
         entrants.append(
             Entrant(
                 version=fit.version,

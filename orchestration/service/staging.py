@@ -10,7 +10,7 @@ from typing import Any
 
 from ml_pipeline.fit import Fitted, fit, fit_baseline
 from ml_pipeline.panel import Panel
-from ml_pipeline.recipes import BASELINE, RECIPES, Recipe
+from ml_pipeline.recipes import BASELINE, Recipe, named
 from ml_pipeline.trials import search_key
 from ml_pipeline.workplace import here, in_child
 from models.common.files import locked, write_folder
@@ -35,8 +35,14 @@ def preload(turn: TurnRef) -> None:
 
 
 def recipe_of(kind: str, name: str) -> Recipe | None:
-    """Return a recipe by name; None for the baseline."""
-    return next((recipe for recipe in RECIPES[kind] if recipe.name == name), None)
+    """Return a recipe by name; None for the baseline.
+
+    Raises
+    ------
+    RecipeError
+        This version has no such recipe.
+    """
+    return None if name == BASELINE else named(name, kind)
 
 
 def fit_version(turn: TurnRef, kind: str, name: str, data: Dataset) -> Fit:

@@ -8,9 +8,10 @@ from datetime import UTC, datetime
 
 import pytest
 
+from ml_pipeline.errors import RecipeError
 from ml_pipeline.recipes import RECIPES
 from orchestration.service.refs import Dataset, TurnRef
-from orchestration.service.staging import fit_version, load_fitted
+from orchestration.service.staging import fit_version, load_fitted, recipe_of
 from orchestration.settings import Settings, SettingsError
 from tests.learning.planted import START_MS, STEP_MS, planted_panel
 
@@ -43,3 +44,10 @@ def test_no_turn_searches_unless_it_is_told(new_settings: Callable[..., Settings
     assert new_settings().tune_seconds == 0
     with pytest.raises(SettingsError, match="tune_seconds"):
         new_settings(tune_seconds=-1)
+
+
+def test_a_recipe_that_is_not_there_is_no_baseline() -> None:
+    assert recipe_of("price", "baseline") is None
+    assert recipe_of("volatility", "xgboost") in RECIPES["volatility"]
+    with pytest.raises(RecipeError, match="price has no recipe 'oracle'"):
+        recipe_of("price", "oracle")
