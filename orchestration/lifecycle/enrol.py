@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from models.common.bundle import Bundle
+from models.common.slot import Slot
 from orchestration.lifecycle.places import Places
 
 VERDICT = ("skill", "lower", "upper", "z", "n", "times", "effective_n", "loss", "base_loss")
@@ -56,6 +57,19 @@ def enrol(bundle: Bundle, places: Places, pictures: Iterable[Path] = ()) -> str:
     tracking.register(slot, version, run_id, bundle.folder, {**tags, **gate})
     places.store.register_model(slot.key, version, **_facts(about), run_id=run_id)
     return run_id
+
+
+def lacks_baseline(slot: Slot, places: Places) -> bool:
+    """Return whether a slot has no sound baseline to fall back on."""
+    models = places.store.list_models(slot_key=slot.key)
+    return not any(m.facts.get("baseline") and not m.facts.get("faults") for m in models)
+
+
+def enrol_baseline(bundle: Bundle, places: Places) -> None:
+    """Register the baseline that a model was judged beside as its slot's way back."""
+    enrol(bundle, places)
+    places.store.register_model(bundle.slot.key, bundle.version_id, status="baseline")
+    places.tracking.set_status(bundle.slot, bundle.version_id, "baseline")
 
 
 def _facts(about: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,6 +5,7 @@
     manifest.json            key of the version, when it was made, SHA-256 of every other file
     validation.json          what was checked, and the figures on unseen bars
     bundle/<file>            the bundle, file by file
+    baseline/<file>          the baseline it was judged beside: the way back of a slot without one
 
 It is read into memory and verified whole before anything of it is written. Checksums show damage;
 they are no signature: take packages only from where you would take a model.
@@ -19,7 +20,7 @@ import re
 import stat
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,35 +29,46 @@ from models.common.files import replace_file
 from models.common.slot import Slot, check_word
 from orchestration.lifecycle.errors import PackageRefused
 
-MANIFEST, REPORT, BUNDLE = "manifest.json", "validation.json", "bundle/"
+MANIFEST, REPORT = "manifest.json", "validation.json"
+BUNDLE, BASELINE = "bundle/", "baseline/"
 MOST_BYTES = 256 * 1024 * 1024
-_MEMBER = re.compile(r"bundle/[A-Za-z0-9][A-Za-z0-9._+-]*")
+_MEMBER = re.compile(r"(?:bundle|baseline)/[A-Za-z0-9][A-Za-z0-9._+-]*")
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the same content gives the same bytes
 
 
 @dataclass(frozen=True)
 class Package:
-    """A package whose every checksum holds."""
+    """A package whose every checksum holds; `baseline` is another one inside, if there is one."""
 
     slot: Slot
     version: str
     report: dict[str, Any]
-    files: dict[str, bytes]
+    files: dict[str, bytes] = field(repr=False)
+    baseline: Package | None = None
 
 
-def write_package(path: Path, bundle: Bundle, report: Mapping[str, Any]) -> Path:
+def write_package(
+    path: Path, bundle: Bundle, report: Mapping[str, Any], baseline: Bundle | None = None
+) -> Path:
     """Write the package of a verified bundle: whole or not at all.
+
+    Parameters
+    ----------
+    baseline
+        What it was judged beside, verified too.
 
     Returns
     -------
     Path
         `path`.
     """
-    names = (*bundle.checksums, "checksums.json")
-    contents = {f"{BUNDLE}{name}": (bundle.folder / name).read_bytes() for name in names}
+    contents = _files(bundle, BUNDLE)
+    if baseline is not None:
+        contents |= _files(baseline, BASELINE)
     contents[REPORT] = _json(report)
     manifest = {
         "key": bundle.key,
+        "baseline": None if baseline is None else baseline.key,
         "created": bundle.metadata["created_ts"],
         "sha256": {name: _digest(content) for name, content in sorted(contents.items())},
     }
@@ -67,6 +79,11 @@ def write_package(path: Path, bundle: Bundle, report: Mapping[str, Any]) -> Path
             archive.writestr(zipfile.ZipInfo(name, _EPOCH), contents[name], zipfile.ZIP_DEFLATED)
     replace_file(path, packed.getvalue())
     return path
+
+
+def _files(bundle: Bundle, place: str) -> dict[str, bytes]:
+    names = (*bundle.checksums, "checksums.json")
+    return {f"{place}{name}": (bundle.folder / name).read_bytes() for name in names}
 
 
 def read_package(path: Path) -> Package:
@@ -86,13 +103,20 @@ def read_package(path: Path) -> Package:
     for name, content in contents.items():
         if _digest(content) != sums[name]:
             raise PackageRefused(f"{path}: {name} is damaged: its SHA-256 is not the manifest's")
-    scope, kind, timeframe, version = _key(path, manifest.get("key"))
+    report, naive = _object(path, contents[REPORT], REPORT), manifest.get("baseline")
+    baseline = None if naive is None else _part(path, naive, contents, BASELINE, {})
+    return replace(_part(path, manifest.get("key"), contents, BUNDLE, report), baseline=baseline)
+
+
+def _part(
+    path: Path, key: object, contents: Mapping[str, bytes], place: str, report: dict[str, Any]
+) -> Package:
+    scope, kind, timeframe, version = _key(path, key)
     files = {
-        name.removeprefix(BUNDLE): content
+        name.removeprefix(place): content
         for name, content in contents.items()
-        if name.startswith(BUNDLE)
+        if name.startswith(place)
     }
-    report = _object(path, contents[REPORT], REPORT)
     return Package(Slot(scope, kind, timeframe), version, report, files)
 
 

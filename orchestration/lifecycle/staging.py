@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import re
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from features import hashes
 from models.common.bundle import Bundle, read_bundle
 from models.common.bundle_checks import CHECKSUMS
 from models.common.errors import ModelError
@@ -54,10 +57,7 @@ class Staging:
         BundleError
             It is damaged.
         """
-        bundles = sorted(
-            self.registry.list_bundles(),
-            key=lambda b: (b.folder / "checksums.json").stat().st_mtime,
-        )
+        bundles = [b for b in self._written() if not b.metadata["baseline"]]
         found = [b for b in bundles if version is None or b.version_id.startswith(version)]
         exact = [b for b in found if b.version_id == version]
         chosen = exact or (found[-1:] if version is None else found)
@@ -68,6 +68,25 @@ class Staging:
             f"{version or 'no version'} is not one prepared version in {self.registry.root}; there "
             f"is {there}; prepare one: tidewheel live train"
         )
+
+    def baseline_of(self, bundle: Bundle) -> Bundle | None:
+        """Return the baseline that a prepared bundle was judged beside, of exactly its rows.
+
+        Raises
+        ------
+        BundleError
+            It is damaged.
+        """
+        rows = ("source", "window", "turn_data_hash")
+        for other in reversed(self._written()):
+            same = all(other.metadata.get(name) == bundle.metadata.get(name) for name in rows)
+            if other.metadata["baseline"] and other.slot == bundle.slot and same:
+                return self.registry.read(other.folder)
+        return None
+
+    def _written(self) -> list[Bundle]:
+        """Return all that lies here, the last one written last."""
+        return sorted(self.registry.list_bundles(), key=_written)
 
     def package(self, version: str | Path | None) -> Path:
         """Return the path of a package: of the version that begins so, or the last one packed.
@@ -101,20 +120,10 @@ class Staging:
         Unproven
             It is not proven to beat its baseline, or out of calibration, and nobody insists.
         """
-        place = self.folder / "unpacked" / package.version
-        try:
-            with locked(place.parent):
-                write_folder(place, package.files)
-            bundle = read_bundle(place, root=self.folder)
-            if bundle.slot != package.slot or bundle.version_id != package.version:
-                raise PackageRefused(
-                    f"the package says {package.slot}/{package.version}, its bundle {bundle.key}"
-                )
+        with self._unpacked(package) as bundle:
             found = report(bundle, gates)
-        except ModelError as error:
-            raise PackageRefused(f"the package's bundle is refused: {error}") from error
-        finally:
-            shutil.rmtree(place, ignore_errors=True)
+        if package.baseline is not None:
+            self._check_baseline(package.baseline, bundle)
         failed = [f"{c['name']}: {c['sentence']}" for c in found["checks"] if not c["ok"]]
         if not found["sound"]:
             raise PackageRefused(f"{bundle.key} may not go live: {'; '.join(failed)}")
@@ -124,6 +133,35 @@ class Staging:
                 "same"
             )
         return found
+
+    def _check_baseline(self, package: Package, bundle: Bundle) -> None:
+        with self._unpacked(package) as naive:
+            about, own = naive.metadata, bundle.metadata
+            if naive.slot != bundle.slot or not about["baseline"]:
+                raise PackageRefused(f"the package's {naive.key} is no baseline of {bundle.slot}")
+            if hashes.changed(naive.schema.hashes) or about["simulated"] != own["simulated"]:
+                raise PackageRefused(
+                    f"the package's {naive.key} cannot stand behind {bundle.version_id}: it learnt "
+                    "on another market, or its features mean something else now"
+                )
+
+    @contextmanager
+    def _unpacked(self, package: Package) -> Iterator[Bundle]:
+        """Write a package's bundle aside, verify it, and remove it again."""
+        place = self.folder / "unpacked" / package.version
+        try:
+            with locked(place.parent):
+                write_folder(place, package.files)
+            bundle = read_bundle(place, root=self.folder)
+            if bundle.slot != package.slot or bundle.version_id != package.version:
+                raise PackageRefused(
+                    f"the package says {package.slot}/{package.version}, its bundle {bundle.key}"
+                )
+            yield bundle
+        except ModelError as error:
+            raise PackageRefused(f"the package's bundle is refused: {error}") from error
+        finally:
+            shutil.rmtree(place, ignore_errors=True)
 
 
 def install(package: Package, live: PredictionModelRegistry) -> Bundle:

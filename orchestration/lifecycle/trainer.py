@@ -20,7 +20,7 @@ from models.common.slot import Slot
 from orchestration.lifecycle import promotion
 from orchestration.lifecycle.backups import back_up, list_backups, restore
 from orchestration.lifecycle.checks import report
-from orchestration.lifecycle.enrol import enrol
+from orchestration.lifecycle.enrol import enrol, enrol_baseline, lacks_baseline
 from orchestration.lifecycle.errors import NotStaged
 from orchestration.lifecycle.hook import close_positions
 from orchestration.lifecycle.moving import recover
@@ -127,7 +127,9 @@ class SafeModelTrainer:
             changes={} if epochs is None else {"epochs": epochs},
             tune_seconds=tune_seconds,
         )
-        staged = train_by_hand(self.settings, order, self.settings.staging_dir, tell)
+        staged = train_by_hand(
+            self.settings, order, self.settings.staging_dir, tell, with_baseline=True
+        )
         return staged[0].version_id
 
     def validate(self, version: str | None = None) -> Json:
@@ -145,14 +147,16 @@ class SafeModelTrainer:
     def package(self, version: str | None = None) -> Path:
         """Write the deployment package of a prepared bundle and return its path.
 
+        The baseline that it was judged beside is in it too.
+
         Raises
         ------
         NotStaged, BundleError
             As `validate` does.
         """
         bundle = self.staging.bundle(version)
-        path = self.staging.package_path(bundle)
-        return write_package(path, bundle, report(bundle, self.settings.gates))
+        path, found = self.staging.package_path(bundle), report(bundle, self.settings.gates)
+        return write_package(path, bundle, found, self.staging.baseline_of(bundle))
 
     # ------------------------------------------------------------------ what serves
 
@@ -166,6 +170,8 @@ class SafeModelTrainer:
         who: str = "SafeModelTrainer",
     ) -> Deployed:
         """Verify a package, back up what serves, and put the package's model in its place.
+
+        In a slot without a baseline the package's own is registered first: there is a way back.
 
         Parameters
         ----------
@@ -186,6 +192,8 @@ class SafeModelTrainer:
         places = self._places()
         places.tracking.champion(package.slot)  # first of all: with MLflow down, nothing moves
         checked = self.staging.check(package, self.settings.gates, force)
+        if package.baseline is not None and lacks_baseline(package.slot, places):
+            enrol_baseline(install(package.baseline, self.live), places)
         enrol(install(package, self.live), places)
         by = By(who, instant_ms(self._clock()), reason, force)
         did: Json = {}

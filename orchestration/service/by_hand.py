@@ -14,7 +14,7 @@ from models.common.errors import BadName
 from models.common.registry import parse_kind
 from models.common.slot import Slot
 from orchestration.lifecycle import promotion, training
-from orchestration.lifecycle.enrol import enrol
+from orchestration.lifecycle.enrol import enrol, enrol_baseline, lacks_baseline
 from orchestration.lifecycle.promotion import By, Moved
 from orchestration.lifecycle.training import Order, train_by_hand
 from orchestration.service.listing import find_slot, list_versions
@@ -92,17 +92,15 @@ def train(settings: Settings, asked: Order, tell: Callable[[str], None]) -> Json
         ``key``, ``slot``, ``version``, ``folder``, ``run_id``, ``simulated``, ``figures`` (of its
         holdout, beside its baseline), ``proven`` and ``sentence``.
     """
-    places, key = places_of(settings), asked.slot.key
+    places = places_of(settings)
     # A slot needs something to fall back on: where no turn has left a baseline, this one is kept.
-    lacking = not any(m.facts.get("baseline") for m in places.store.list_models(slot_key=key))
+    lacking = lacks_baseline(asked.slot, places)
     bundles = train_by_hand(settings, asked, settings.home, tell, with_baseline=lacking)
     tell("register")
     bundle = bundles[0]
     run_id = enrol(bundle, places)
     for naive in bundles[1:]:
-        enrol(naive, places)
-        places.store.register_model(key, naive.version_id, status="baseline")
-        places.tracking.set_status(naive.slot, naive.version_id, "baseline")
+        enrol_baseline(naive, places)
     figures = bundle.metrics
     return {
         "key": bundle.key,

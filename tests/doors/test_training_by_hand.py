@@ -187,6 +187,26 @@ def test_deployed_backed_up_and_taken_back(live: Desk, home: Path, capsys: Capsy
     assert answer(capsys, "models", "validate")["ok"] is True
 
 
+@pytest.mark.parametrize(
+    "back", [("live", "rollback"), ("models", "rollback", "BTCUSDT", "direction")]
+)
+def test_a_slot_that_never_had_a_baseline_has_a_way_back(
+    live: Desk, capsys: Capsys, back: tuple[str, ...]
+) -> None:
+    assert call("live", "deploy", NEWER) == 0
+    naive = "2025-05-22T0000Z_1m_baseline-hand"
+    model = store_of(live.settings).get_model(f"{SLOT.key}/{naive}")
+    assert (model.status, live.champion()) == ("baseline", NEWER)
+    assert call("live", "deploy", OLDER) == 0
+    stored = [m for m in store_of(live.settings).list_models() if m.facts["baseline"]]
+    assert [m.version for m in stored] == [naive], "one is enough"
+    assert call(*back) == 0
+    assert live.champion() == NEWER
+    assert call(*back) == 0
+    assert live.champion() == naive
+    assert answer(capsys, "models", "validate")["ok"] is True
+
+
 def test_auto_deploy_in_one_command(home: Path, live: Desk, capsys: Capsys) -> None:
     asked = ("live", "train", "--symbol", "BTCUSDT", "--days", "11", "--kind", "direction",
              "--recipe", "logistic", "--end-date", END, "--auto-deploy")  # fmt: skip
@@ -266,17 +286,23 @@ def test_a_hook_runs_before_the_swap_and_is_told_what_is_going_on(
     assert (told["slot"], told["before"]) == (SLOT.key, NEWER)
 
 
+DAMAGED = {"damaged": "bundle/model.onnx", "baseline damaged": "baseline/model.onnx"}
+MISSING = {
+    "missing": "bundle/probe.json",
+    "baseline missing": "baseline/probe.json",
+    "no manifest": "manifest.json",
+}
+
+
 def spoilt(package: Path, how: str) -> Path:
     """Return a copy of a package with one thing wrong in it."""
     target = package.with_name("spoilt.zip")
     with zipfile.ZipFile(package) as whole, zipfile.ZipFile(target, "w") as made:
         for entry in whole.infolist():
             content = whole.read(entry)
-            if how == "damaged" and entry.filename == "bundle/model.onnx":
+            if DAMAGED.get(how) == entry.filename:
                 content = content[:-1] + b"!"
-            if how == "missing" and entry.filename == "bundle/probe.json":
-                continue
-            if how == "no manifest" and entry.filename == "manifest.json":
+            if MISSING.get(how) == entry.filename:
                 continue
             made.writestr(entry.filename, content)
         if how == "escapes":
@@ -302,6 +328,8 @@ def spoilt(package: Path, how: str) -> Path:
         ("absolute", "is no name of a file of a package"),
         ("unlisted", "not those that manifest.json lists"),
         ("link", "is a link"),
+        ("baseline damaged", "baseline/model.onnx is damaged"),
+        ("baseline missing", "not those that manifest.json lists"),
     ],
 )
 def test_a_package_that_is_not_what_it_says_writes_nothing(
