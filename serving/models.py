@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -62,8 +63,17 @@ def by(who: str | None, reason: str, force: bool, now: str | None) -> Any:
     from market.timeframes import instant_ms
     from orchestration.lifecycle.intent_by_hand import By
 
-    moment = datetime.now(UTC) if now is None else now
-    return By(who or user(), instant_ms(moment), reason, force)
+    return By(who or user(), instant_ms(clock(now)()), reason, force)
+
+
+def clock(now: str | None) -> Callable[[], datetime]:
+    """Return what tells the time: the clock, or always the moment that was given."""
+    from market.timeframes import instant_ms, utc
+
+    if now is None:
+        return lambda: datetime.now(UTC)
+    moment = utc(instant_ms(now)).to_pydatetime()
+    return lambda: moment
 
 
 def user() -> str:

@@ -13,7 +13,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from serving import console
-from serving.models import Home, Json, Reason, Text, Who, settings_of, user
+from serving.models import Home, Json, Now, Reason, Text, Who, by, clock, settings_of, user
 
 app = typer.Typer(
     name="train",
@@ -54,7 +54,7 @@ def model(
     symbol: Annotated[str, typer.Argument(help="BTCUSDT, several with commas, or majors.")],
     timeframe: Timeframe = None,
     start_date: Annotated[Text, typer.Option(help="First day.", show_default="by recipe")] = None,
-    end_date: Annotated[Text, typer.Option(help="Up to then.", show_default="the clock")] = None,
+    end_date: Annotated[Text, typer.Option(help="Up to then.", show_default="now")] = None,
     kind: Kind = "price",
     recipe: Recipe = None,
     lookback_bars: Annotated[int | None, typer.Option(help="Bars to train on.", min=1)] = None,
@@ -64,6 +64,7 @@ def model(
     force: Force = False,
     reason: Reason = "",
     who: Who = None,
+    now: Now = None,
     source: Source = None,
     seed: Seed = None,
     home: Home = None,
@@ -83,7 +84,7 @@ def model(
         kind,
         timeframe=timeframe,
         start=start_date,
-        end=end_date,
+        end=end_date or now,
         recipe=recipe,
         lookback_bars=lookback_bars,
         epochs=epochs,
@@ -94,7 +95,7 @@ def model(
     moved: Any = None
     try:
         if promote:
-            moved = by_hand.promote(settings, found, who or user(), reason, force)
+            moved = by_hand.promote(settings, found, by(who, reason, force, now))
     finally:
         if json:
             console.print_json(found | {"promoted": None if moved is None else asdict(moved)})
@@ -121,7 +122,8 @@ def live_train(
     tune_seconds: Tune = 0,
     close: Close = False,
     force: Force = False,
-    end_date: Annotated[Text, typer.Option(help="Up to then.", show_default="the clock")] = None,
+    end_date: Annotated[Text, typer.Option(help="Up to then.", show_default="now")] = None,
+    now: Now = None,
     source: Source = None,
     seed: Seed = None,
     home: Home = None,
@@ -134,7 +136,7 @@ def live_train(
     from orchestration.lifecycle.trainer import SafeModelTrainer
     from orchestration.service import by_hand
 
-    trainer = SafeModelTrainer(settings_of(home, source=source, seed=seed))
+    trainer = SafeModelTrainer(settings_of(home, source=source, seed=seed), clock=clock(now))
     end = None if end_date is None else by_hand.day(end_date)
     with _progress(by_hand.STAGES[:-1]) as tell:
         version = trainer.train(
@@ -172,17 +174,19 @@ def live_deploy(
     force: Force = False,
     reason: Reason = "",
     who: Who = None,
+    now: Now = None,
     home: Home = None,
     json: Json = False,
 ) -> None:
     """Verify a package again, back up what serves, and swap: as one operation.
 
-    What is not proven to beat its baseline is refused without --force. Exit status: 0 it serves, 1
+    What is not proven to beat its baseline, or provably worse than what serves, is refused without
+    --force. Exit status: 0 it serves, 1
     refused, and what served keeps serving.
     """
     from orchestration.lifecycle.trainer import SafeModelTrainer
 
-    trainer = SafeModelTrainer(settings_of(home))
+    trainer = SafeModelTrainer(settings_of(home), clock=clock(now))
     done = trainer.deploy(version, close=close, force=force, reason=reason, who=who or user())
     if json:
         console.print_json(_plain(done))
@@ -198,6 +202,7 @@ def live_rollback(
     close: Close = False,
     reason: Reason = "",
     who: Who = None,
+    now: Now = None,
     home: Home = None,
     json: Json = False,
 ) -> None:
@@ -207,7 +212,8 @@ def live_rollback(
 
     settings = settings_of(home)
     slot = None if symbol is None else by_hand.slot_of(settings, symbol, kind, timeframe)
-    done = SafeModelTrainer(settings).rollback(slot, close=close, reason=reason, who=who or user())
+    trainer = SafeModelTrainer(settings, clock=clock(now))
+    done = trainer.rollback(slot, close=close, reason=reason, who=who or user())
     if json:
         console.print_json(_plain(done))
     else:
@@ -236,6 +242,7 @@ def _tell_trained(found: Mapping[str, Any]) -> None:
     market = " on a SIMULATED market" if found["simulated"] else ""
     console.show(escape(f"{found['key']}, trained{market}"))
     console.show(escape(f"  {found['sentence']}"))
+    console.show(escape(f"  {found['champion']['sentence']}"))
     console.show(escape(f"  {found['folder']}"))
 
 
@@ -250,6 +257,8 @@ def _tell_report(report: Mapping[str, Any], package: Path) -> None:
 
 def _tell_deployed(done: Any) -> None:
     console.show(escape(done.sentence))
+    if done.report:
+        console.show(escape(f"  {done.report['champion']['sentence']}"))
     if done.backup:
         console.show(escape(f"  what served is backed up in {done.backup}"))
     if done.hook is not None:

@@ -1,4 +1,4 @@
-"""Whether a prepared bundle may go live: its files, its features, its skill, its calibration."""
+"""Whether a prepared bundle may go live: files, features, skill, calibration, and the champion."""
 
 from __future__ import annotations
 
@@ -23,17 +23,22 @@ class Check:
     sentence: str
 
 
-def report(bundle: Bundle, gates: Gates) -> dict[str, Any]:
+def report(bundle: Bundle, gates: Gates, rival: Mapping[str, Any]) -> dict[str, Any]:
     """Return what a verified bundle passes and what it does not.
 
     The figures are those of its own holdout: bars after all that it was fitted and calibrated on,
     beside the baseline that was fitted on the same rows.
 
+    Parameters
+    ----------
+    rival
+        How it did beside the champion: `orchestration.lifecycle.rivalry.against_champion`.
+
     Returns
     -------
     dict
-        ``key``, ``ok`` (all checks), ``sound`` (all but skill and calibration, which a person may
-        overrule), ``simulated``, ``checks`` and ``figures``.
+        ``key``, ``ok`` (all checks), ``sound`` (all but skill, calibration and champion, which a
+        person may overrule), ``simulated``, ``checks``, ``figures`` and ``champion`` (`rival`).
     """
     metrics = bundle.metrics
     judged = _contender(bundle)
@@ -48,6 +53,7 @@ def report(bundle: Bundle, gates: Gates) -> dict[str, Any]:
     proven = [
         Check("skill", not short, "; ".join([_words(metrics), *short])),
         Check("calibration", not off, "; ".join(off) or "within what so few rows show by chance"),
+        Check("champion", not rival["worse"], rival["sentence"]),
     ]
     return {
         "key": bundle.key,
@@ -56,6 +62,7 @@ def report(bundle: Bundle, gates: Gates) -> dict[str, Any]:
         "simulated": bool(bundle.metadata["simulated"]),
         "checks": [asdict(check) for check in (*sound, *proven)],
         "figures": metrics,
+        "champion": dict(rival),
     }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -110,18 +110,26 @@ class Staging:
             f"prepare one: tidewheel live train"
         )
 
-    def check(self, package: Package, gates: Gates, force: bool) -> Json:
+    def check(
+        self, package: Package, gates: Gates, force: bool, rival: Callable[[Bundle], Json]
+    ) -> Json:
         """Verify a package's bundle in the staging folder; return the report on it.
+
+        Parameters
+        ----------
+        rival
+            Compares it with what serves now.
 
         Raises
         ------
         PackageRefused
             Its bundle is refused, or reads features that mean something else now.
         Unproven
-            It is not proven to beat its baseline, or out of calibration, and nobody insists.
+            It is not proven to beat its baseline, out of calibration, or provably worse than what
+            serves, and nobody insists.
         """
         with self._unpacked(package) as bundle:
-            found = report(bundle, gates)
+            found = report(bundle, gates, rival(bundle))
         if package.baseline is not None:
             self._check_baseline(package.baseline, bundle)
         failed = [f"{c['name']}: {c['sentence']}" for c in found["checks"] if not c["ok"]]

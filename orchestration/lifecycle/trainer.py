@@ -14,6 +14,7 @@ from typing import Any
 
 from market.symbols import parse_symbols
 from market.timeframes import DAY_MS, Instant, instant_ms, parse_timeframe, timeframe_ms
+from models.common.bundle import Bundle
 from models.common.errors import ModelError
 from models.common.registry import PredictionModelRegistry, parse_kind
 from models.common.slot import Slot
@@ -27,6 +28,7 @@ from orchestration.lifecycle.moving import recover
 from orchestration.lifecycle.packaging import read_package, write_package
 from orchestration.lifecycle.places import Places
 from orchestration.lifecycle.promotion import By, Moved
+from orchestration.lifecycle.rivalry import against_champion
 from orchestration.lifecycle.staging import Staging, install
 from orchestration.lifecycle.state import PREVIOUS, champion_in_store
 from orchestration.lifecycle.training import Order, train_by_hand
@@ -142,7 +144,7 @@ class SafeModelTrainer:
         BundleError
             It is damaged.
         """
-        return report(self.staging.bundle(version), self.settings.gates)
+        return self._report(self.staging.bundle(version))
 
     def package(self, version: str | None = None) -> Path:
         """Write the deployment package of a prepared bundle and return its path.
@@ -155,8 +157,8 @@ class SafeModelTrainer:
             As `validate` does.
         """
         bundle = self.staging.bundle(version)
-        path, found = self.staging.package_path(bundle), report(bundle, self.settings.gates)
-        return write_package(path, bundle, found, self.staging.baseline_of(bundle))
+        path, naive = self.staging.package_path(bundle), self.staging.baseline_of(bundle)
+        return write_package(path, bundle, self._report(bundle), naive)
 
     # ------------------------------------------------------------------ what serves
 
@@ -181,7 +183,7 @@ class SafeModelTrainer:
         close
             Run the hook that closes positions just before the swap.
         force
-            Deploy also what is not proven to beat its baseline.
+            Deploy also what is not proven to beat its baseline, or provably worse than what serves.
 
         Raises
         ------
@@ -191,7 +193,7 @@ class SafeModelTrainer:
         package = read_package(self.staging.package(version))
         places = self._places()
         places.tracking.champion(package.slot)  # first of all: with MLflow down, nothing moves
-        checked = self.staging.check(package, self.settings.gates, force)
+        checked = self.staging.check(package, self.settings.gates, force, self._rival)
         if package.baseline is not None and lacks_baseline(package.slot, places):
             enrol_baseline(install(package.baseline, self.live), places)
         enrol(install(package, self.live), places)
@@ -238,6 +240,12 @@ class SafeModelTrainer:
         return Deployed(moved, did.get("backup"), did.get("hook"))
 
     # ------------------------------------------------------------------ parts
+
+    def _report(self, bundle: Bundle) -> Json:
+        return report(bundle, self.settings.gates, self._rival(bundle))
+
+    def _rival(self, bundle: Bundle) -> Json:
+        return against_champion(bundle, self.settings, self.live)
 
     def _places(self) -> Places:
         places = Places.open(self.settings)

@@ -15,7 +15,9 @@ from models.common.registry import parse_kind
 from models.common.slot import Slot
 from orchestration.lifecycle import promotion, training
 from orchestration.lifecycle.enrol import enrol, enrol_baseline, lacks_baseline
+from orchestration.lifecycle.errors import Unproven
 from orchestration.lifecycle.promotion import By, Moved
+from orchestration.lifecycle.rivalry import against_champion
 from orchestration.lifecycle.training import Order, train_by_hand
 from orchestration.service.listing import find_slot, list_versions
 from orchestration.service.resources import places_of
@@ -90,7 +92,8 @@ def train(settings: Settings, asked: Order, tell: Callable[[str], None]) -> Json
     -------
     dict
         ``key``, ``slot``, ``version``, ``folder``, ``run_id``, ``simulated``, ``figures`` (of its
-        holdout, beside its baseline), ``proven`` and ``sentence``.
+        holdout, beside its baseline), ``proven``, ``sentence`` and ``champion`` (how it did beside
+        the champion: `orchestration.lifecycle.rivalry.against_champion`).
     """
     places = places_of(settings)
     # A slot needs something to fall back on: where no turn has left a baseline, this one is kept.
@@ -112,6 +115,7 @@ def train(settings: Settings, asked: Order, tell: Callable[[str], None]) -> Json
         "figures": figures,
         "proven": figures["lower"] > 0,
         "sentence": _sentence(figures),
+        "champion": against_champion(bundle, settings, places.registry),
     }
 
 
@@ -124,10 +128,20 @@ def _sentence(figures: Json) -> str:
     )
 
 
-def promote(settings: Settings, trained: Json, who: str, reason: str, force: bool) -> Moved:
-    """Let what was just trained serve; as `orchestration.lifecycle.promotion.promote`."""
-    by = By(who, instant_ms(datetime.now(UTC)), reason, force)
-    slot = Slot.parse(trained["slot"])
+def promote(settings: Settings, trained: Json, by: By) -> Moved:
+    """Let what was just trained serve; as `orchestration.lifecycle.promotion.promote`.
+
+    Raises
+    ------
+    Unproven
+        It is not proven to beat its baseline, or provably worse than what serves; nobody insists.
+    """
+    slot, rival = Slot.parse(trained["slot"]), trained["champion"]
+    if rival["worse"] and not by.force:
+        raise Unproven(
+            f"{trained['version']} is not promoted: {rival['sentence']}; --force promotes it all "
+            "the same"
+        )
     return promotion.promote(slot, trained["version"], places_of(settings), by)
 
 

@@ -31,7 +31,7 @@ def list_versions(
     status: str | None = None,
     timeframe: str | None = None,
 ) -> list[Json]:
-    """Return every version of a home, by slot and then the newest first.
+    """Return every version of a home by slot: champion, challenger, and then the newest first.
 
     Returns
     -------
@@ -59,7 +59,10 @@ def list_versions(
         if all(value is None or row[name] == value for name, value in wanted.items())
     ]
     newest_first = sorted(kept, key=lambda row: str(row["version"]), reverse=True)
-    return sorted(newest_first, key=lambda row: str(row["slot"]))
+    return sorted(newest_first, key=lambda row: (str(row["slot"]), _RANK[row["role"]]))
+
+
+_RANK = {"champion": 0, "challenger": 1, None: 2}
 
 
 def _row(

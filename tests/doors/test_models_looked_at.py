@@ -19,11 +19,11 @@ Capsys = pytest.CaptureFixture[str]
 
 def test_the_list_says_who_serves_and_how_sure_its_skill_is(desk: Desk, capsys: Capsys) -> None:
     rows = answer(capsys, "models", "list")
-    assert [row["version"] for row in rows] == [
-        f"{NEWER}_xgboost", f"{NEWER}_baseline", f"{BASE}_xgboost", f"{BASE}_baseline",
+    assert [(row["version"], row["role"]) for row in rows] == [
+        (f"{NEWER}_baseline", "champion"), (f"{BASE}_xgboost", "challenger"),
+        (f"{NEWER}_xgboost", None), (f"{BASE}_baseline", None),
     ]  # fmt: skip
-    serving = [row for row in rows if row["role"] == "champion"]
-    assert [row["version"] for row in serving] == [desk.champion()]
+    assert rows[0]["version"] == desk.champion()
     for row in rows:
         assert row["simulated"] is True
         assert row["lower"] <= row["skill"] <= row["upper"]

@@ -6,6 +6,7 @@ import json
 import shutil
 import sys
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,8 @@ from orchestration.lifecycle.backups import list_backups
 from orchestration.lifecycle.errors import NotStaged, PackageRefused, Unproven
 from orchestration.lifecycle.packaging import read_package
 from orchestration.lifecycle.places import Places
-from orchestration.lifecycle.training import Order, recipe_for, windows
+from orchestration.lifecycle.rivalry import against_champion
+from orchestration.lifecycle.training import Order, recipe_for, train_by_hand, windows
 from orchestration.service.resources import registry_of, store_of, tracking_of
 from orchestration.settings import Settings
 from tests.doors.desk import Desk, answer, call
@@ -163,9 +165,73 @@ def test_a_prepared_model_is_checked_in_every_respect(live: Desk) -> None:
     assert trainer.validate() == report, "the last one by default"
     assert report["ok"] is True, report["checks"]
     assert {check["name"] for check in report["checks"]} == {
-        "bundle", "features", "parity", "skill", "calibration",
+        "bundle", "features", "parity", "skill", "calibration", "champion",
     }  # fmt: skip
     assert report["simulated"] is True
+    assert report["champion"]["sentence"] == f"nothing serves {SLOT} yet"
+
+
+def test_it_is_compared_with_what_serves_on_the_same_unseen_bars(
+    live: Desk, capsys: Capsys
+) -> None:
+    assert call("live", "deploy", OLDER) == 0
+    trainer = SafeModelTrainer(live.settings)
+    newer, about = trainer.validate(NEWER)["champion"], trainer.staging.bundle(NEWER).metadata
+    assert newer["champion"] == OLDER
+    assert instant_ms(newer["since"]) >= instant_ms(about["trained_through"])
+    assert instant_ms(newer["until"]) < instant_ms("2025-05-22T00:00:00Z")
+    assert newer["n"] > 1000
+    assert newer["lower"] <= newer["skill"] <= newer["upper"]
+    capsys.readouterr()
+    assert call("live", "deploy", NEWER) == 0
+    told = f"against the champion {OLDER}: z {newer['z']:+.2f} on {newer['n']:,.0f} bars that"
+    assert told in " ".join(capsys.readouterr().out.split())
+    # The other way round, on the same bars, it is the other's loss that is saved.
+    back = trainer.validate(OLDER)["champion"]
+    assert (back["z"], back["n"]) == (pytest.approx(-newer["z"]), newer["n"])
+
+
+def test_what_is_provably_worse_than_what_serves_is_refused_without_force(
+    live: Desk, capsys: Capsys
+) -> None:
+    assert call("live", "deploy", NEWER) == 0
+    trainer = SafeModelTrainer(live.settings)
+    end = instant_ms("2025-05-22T00:00:00Z")
+    order = Order(
+        "direction", ("BTC-USDT",), "1m", end, lookback_bars=2000, recipe="xgboost",
+        changes={"n_estimators": 1},
+    )  # fmt: skip
+    poor, _ = train_by_hand(live.settings, order, live.settings.staging_dir, with_baseline=True)
+    package = trainer.package(poor.version_id)
+    report = read_package(package).report
+    (check,) = [check for check in report["checks"] if check["name"] == "champion"]
+    assert report["champion"]["z"] <= -1.64
+    assert check == {
+        "name": "champion", "ok": False, "sentence": report["champion"]["sentence"]
+    }  # fmt: skip
+    assert call("live", "deploy", str(package)) == 1
+    assert "provably worse" in " ".join(capsys.readouterr().err.split())
+    assert live.champion() == NEWER
+    asked = ("train", "model", "BTCUSDT", "--kind", "direction", "--recipe", "xgboost",
+             "--lookback-bars", "2000", "--end-date", "2025-05-22", "--promote")  # fmt: skip
+    assert call(*asked) == 1
+    captured = capsys.readouterr()
+    assert f"against the champion {NEWER}: z -" in " ".join(captured.out.split())
+    assert live.champion() == NEWER
+    assert call("live", "deploy", str(package), "--force") == 0
+    assert live.champion() == poor.version_id
+
+
+def test_too_few_common_bars_and_another_market_are_said_and_stop_nothing(live: Desk) -> None:
+    assert call("live", "deploy", OLDER) == 0
+    trainer = SafeModelTrainer(live.settings)
+    bundle = trainer.staging.bundle(NEWER)
+    late = replace(bundle, metadata={**bundle.metadata, "trained_through": "2025-05-21T23:30:00Z"})
+    found = against_champion(late, live.settings, trainer.live)
+    assert found["sentence"].startswith(f"too few bars that neither it nor {OLDER} has seen: ")
+    elsewhere = Settings(home=live.settings.home, source="simulated:seed=8")
+    assert "this home reads" in against_champion(bundle, elsewhere, trainer.live)["sentence"]
+    assert found["worse"] is False
 
 
 def test_deployed_backed_up_and_taken_back(live: Desk, home: Path, capsys: Capsys) -> None:
@@ -205,6 +271,30 @@ def test_a_slot_that_never_had_a_baseline_has_a_way_back(
     assert call(*back) == 0
     assert live.champion() == naive
     assert answer(capsys, "models", "validate")["ok"] is True
+
+
+def test_the_moment_can_be_given_for_homes_whose_turns_lie_in_the_past(
+    live: Desk, capsys: Capsys
+) -> None:
+    assert call("live", "deploy", OLDER, "--now", "2025-05-21T01:00:00Z") == 0
+    model = store_of(live.settings).get_model(f"{SLOT.key}/{OLDER}")
+    assert model.facts["serves_from_ms"] == instant_ms("2025-05-21T01:00:00Z")
+    assert call("live", "deploy", NEWER, "--now", "2025-05-22T01:00:00Z") == 0
+    assert list_backups(live.settings.backups_dir)[0]["at"].startswith("2025-05-22T01:00")
+    assert call("live", "rollback", "--now", "2025-05-22T03:00:00Z") == 0
+    decided = answer(capsys, "models", "show", OLDER)["decisions"]
+    assert [one["at"] for one in decided] == [
+        "2025-05-21T01:00:00+00:00", "2025-05-22T03:00:00+00:00",
+    ]  # fmt: skip
+    asked = ("train", "model", "BTCUSDT", "--kind", "direction", "--recipe", "logistic",
+             "--lookback-bars", "9000", "--now", "2025-05-23T00:00:00Z", "--promote",
+             "--force")  # fmt: skip
+    found = answer(capsys, *asked)
+    assert found["version"].startswith("2025-05-23T0000Z"), "it is the end of the history too"
+    (decided,) = answer(capsys, "models", "show", found["version"])["decisions"]
+    assert decided["at"] == "2025-05-23T00:00:00+00:00"
+    assert call("live", "deploy", "--now", "soon") == 2
+    assert "is not a time" in capsys.readouterr().err
 
 
 def test_auto_deploy_in_one_command(home: Path, live: Desk, capsys: Capsys) -> None:
