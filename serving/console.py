@@ -28,9 +28,13 @@ def say(text: str) -> None:
 
 def show(table: Table | str) -> None:
     """Print an answer that somebody asked for; a pipe gets one line a row, however long."""
+    Console(highlight=False, width=room()).print(table, soft_wrap=isinstance(table, str))
+
+
+def room() -> int:
+    """Return how many characters a line of an answer may have."""
     piped = not (_stdout.is_terminal or "COLUMNS" in os.environ)
-    console = Console(highlight=False, width=_WIDE) if piped else _stdout
-    console.print(table, soft_wrap=isinstance(table, str))
+    return _WIDE if piped else Console().width
 
 
 def progress_console() -> Console:

@@ -34,9 +34,13 @@ def table(title: str, caption: str | None = None) -> Table:
     )
 
 
-def listed(rows: Sequence[Row]) -> Iterator[Table | str]:
-    """Yield a table for each slot, all with the same columns, and what the marks mean."""
+def listed(rows: Sequence[Row], room: int = 100) -> Iterator[Table | str]:
+    """Yield a table for each slot, all with the same columns, and what the marks mean.
+
+    In less than a hundred characters of `room` age and size are left out.
+    """
     widest = min(max(len(row["version"]) for row in rows), _VERSION)
+    columns = {**_LISTED, **(_ROOMY if room >= _ROOM else {})}
     for slot, group in groupby(rows, key=lambda row: row["slot"]):
         own = list(group)
         made = table(_heading(slot, own))
@@ -44,15 +48,17 @@ def listed(rows: Sequence[Row]) -> Iterator[Table | str]:
         made.add_column("", no_wrap=True, min_width=1)
         made.add_column("version", overflow="fold", min_width=widest)
         made.add_column("status", no_wrap=True, min_width=10)
-        for name, width in _LISTED.items():
+        for name, width in columns.items():
             made.add_column(name, justify="right", no_wrap=True, min_width=width)
         for row in own:
-            made.add_row(*_line(row))
+            made.add_row(*_line(row)[: 3 + len(columns)])
         yield made
     yield _LEGEND
 
 
-_LISTED = {"skill": 8, "95 % interval": 14, "n": 6, "through": 10, "size": 7}
+_LISTED = {"skill": 8, "95 % interval": 14, "n": 6}
+_ROOMY = {"through": 10, "size": 7}
+_ROOM = 96
 _VERSION = 34  # characters: what a hundred leave to it; a longer one is folded
 
 
@@ -66,12 +72,12 @@ def _line(row: Row) -> list[str]:
     return [
         MARKS.get(row["role"], ""),
         escape(row["version"]),
-        str(row["status"]),
+        str(row["status"]) if row["bundle"] else "[red]missing[/red]",
         percent(row["skill"]),
         interval(row),
         _whole(row["n"]),
         _day(row["trained_through"]),
-        _size(row["size"]) if row["bundle"] else "[red]missing[/red]",
+        _size(row["size"]) if row["bundle"] else "",
     ]
 
 

@@ -103,7 +103,7 @@ def show_list(
     if json:
         console.print_json(rows)
     elif rows:
-        for part in model_tables.listed(rows):
+        for part in model_tables.listed(rows, console.room()):
             console.show(part)
     else:
         console.show("no version fits; train some: tidewheel cycle")

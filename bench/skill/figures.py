@@ -58,12 +58,10 @@ def by_chance(right: Floats, told: Floats, block: NDArray[np.int64], bins: int =
     Each block's errors, less the mean error of their bin, are kept or reversed together by the toss
     of a coin: what is left of the bins' errors is chance, with the rows' dependence in it.
     """
-    order = np.argsort(told, kind="stable")
-    place = np.empty(len(told), dtype=np.int64)
-    for i, part in enumerate(np.array_split(order, bins)):
-        place[part] = i
+    place = losses.bins_of(told, bins)
     error = right - told
-    error = error - (np.bincount(place, error, bins) / np.bincount(place, minlength=bins))[place]
+    count_in = np.maximum(np.bincount(place, minlength=bins), 1)
+    error = error - (np.bincount(place, error, bins) / count_in)[place]
     _, owner = np.unique(block, return_inverse=True)
     count = int(owner.max()) + 1
     sums = np.bincount(owner * bins + place, error, count * bins).reshape(count, bins)

@@ -185,8 +185,11 @@ def _rollback_target(
 
 
 def _ranked(versions: Sequence[Contender]) -> list[Contender]:
+    """Order versions, best first; one that says what the baseline says takes nobody's place."""
     by_version = {c.version: c for c in versions}
-    rows = best_first({"version": c.version, "lower": c.lower} for c in versions)
+    rows = best_first(
+        {"version": c.version, "lower": None if c.silent else c.lower} for c in versions
+    )
     return [by_version[str(row["version"])] for row in rows]
 
 

@@ -48,6 +48,11 @@ class Contender:
     metrics: Mapping[str, float | None] = field(default_factory=dict)
     faults: tuple[str, ...] = ()
 
+    @property
+    def silent(self) -> bool:
+        """Whether it answers as its baseline does: its learner was given no weight."""
+        return not self.baseline and self.lower == self.upper == 0.0
+
     def figures(self) -> str:
         """Return the verdict in a few words."""
         if self.skill is None or self.lower is None or self.upper is None or self.z is None:

@@ -197,6 +197,13 @@ def test_harm_rolls_back_to_the_proven_predecessor_and_else_the_baseline() -> No
     assert (decision.action, decision.champion) == ("rollback", base(3).version)
 
 
+def test_a_copy_of_the_baseline_takes_no_learners_place() -> None:
+    silent = learner(2, recipe="ridge", skill=0.0, lower=0.0, upper=0.0, z=0.0, z_champion=0.0)
+    unsure = learner(2, recipe="forest", skill=0.004, lower=-0.002, upper=0.01, z=1.0)
+    decision = decide(SLOT, [base(2), silent, unsure], incumbent(base(1)), GATES)
+    assert decision.challenger == unsure.version
+
+
 def test_drift_demotes_and_keeps_in_shadow() -> None:
     old = learner(2, "champion", lower=-0.1)
     decision = decide(SLOT, [old, base(3)], incumbent(old, drift="DRIFT"), GATES)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Callable
 
@@ -152,3 +153,14 @@ def test_the_beginning_of_a_version_is_enough_where_it_fits_one() -> None:
         pick(rows, "2024-03")
     with pytest.raises(UnknownModel, match="begins with '2023'"):
         pick(rows, "2023")
+
+
+def test_the_list_is_readable_in_eighty_columns(
+    desk: Desk, capsys: Capsys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert call("models", "list") == 0
+    rows = [line for line in capsys.readouterr().out.splitlines() if "_1m_" in line]
+    assert rows
+    assert max(map(len, rows)) <= 80
+    assert all(re.search(r"[+-]\d+\.\d\d … [+-]\d+\.\d\d +[\d,]+ *$", row) for row in rows), rows

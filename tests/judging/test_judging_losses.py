@@ -86,6 +86,14 @@ def test_calibration_error_sees_a_shift_and_forgives_honesty() -> None:
     assert losses.ece([1.0], [0.4]) == pytest.approx(0.6)
 
 
+def test_calibration_error_does_not_ask_a_coin_which_rows_will_rise() -> None:
+    y = np.repeat([1.0, 0.0], 30)  # sorted by the label: any split of equal forecasts shows it
+    assert losses.ece(y, np.full(60, 0.5)) == pytest.approx(0.0)
+    three = np.repeat([0.2, 0.5, 0.8], 20)
+    hits = np.concatenate([np.repeat([1.0, 0.0], [k, 20 - k]) for k in (4, 10, 16)])
+    assert losses.ece(hits, three) == pytest.approx(0.0)
+
+
 def test_coverage_counts_the_edges_in() -> None:
     assert losses.coverage([1, 2, 3, 4], [1, 1, 1, 1], [2, 2, 2, 2]) == 0.5
 
