@@ -45,9 +45,26 @@ def close_positions(settings: Settings, about: Mapping[str, Any]) -> str:
             "tidewheel.toml (or TIDEWHEEL_CLOSE_POSITIONS_HOOK) to a command or module:function; "
             "nothing was swapped"
         )
-    function = _FUNCTION.fullmatch(hook)
-    command = [sys.executable, "-c", _CALL, hook] if function else shlex.split(hook)
+    command = _command(hook)
     return _run(hook, command, json.dumps(about, default=str), settings.close_positions_timeout_s)
+
+
+def _command(hook: str) -> list[str]:
+    if _FUNCTION.fullmatch(hook):
+        return [sys.executable, "-c", _CALL, hook]
+    try:
+        words = shlex.split(hook)
+    except ValueError as error:  # a quote that is never closed
+        raise _unstartable(hook, error) from error
+    if not words:
+        raise _unstartable(hook, "it is empty")
+    return words
+
+
+def _unstartable(hook: str, why: object) -> HookFailed:
+    return HookFailed(
+        f"close_positions_hook {hook!r} cannot be started: {why}; nothing was swapped"
+    )
 
 
 def _run(hook: str, command: list[str], said: str, timeout_s: float) -> str:
@@ -58,22 +75,21 @@ def _run(hook: str, command: list[str], said: str, timeout_s: float) -> str:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
+            errors="replace",
             start_new_session=True,
         )
     except OSError as error:
-        raise HookFailed(
-            f"close_positions_hook {hook!r} cannot be started: {error}; nothing was swapped"
-        ) from error
-    try:
-        output, _ = child.communicate(said, timeout=timeout_s)
-    except subprocess.TimeoutExpired:
-        with suppress(ProcessLookupError):
-            os.killpg(child.pid, signal.SIGKILL)  # its own children too
-        child.communicate()
-        raise HookFailed(
-            f"close_positions_hook {hook!r} took longer than {timeout_s:g} s and was killed; "
-            "nothing was swapped, look after your positions"
-        ) from None
+        raise _unstartable(hook, error) from error
+    with child:  # which waits for its end, not for that of its output: others may hold that open
+        try:
+            output, _ = child.communicate(said, timeout=timeout_s)
+        except subprocess.TimeoutExpired:
+            with suppress(ProcessLookupError):
+                os.killpg(child.pid, signal.SIGKILL)  # its own children too
+            raise HookFailed(
+                f"close_positions_hook {hook!r} took longer than {timeout_s:g} s and was killed; "
+                "nothing was swapped, look after your positions"
+            ) from None
     if child.returncode != 0:
         raise HookFailed(
             f"close_positions_hook {hook!r} ended with status {child.returncode}; nothing was "
