@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,10 +23,11 @@ from orchestration.lifecycle.intent_by_hand import (
 )
 from orchestration.lifecycle.moving import carry_out, settle
 from orchestration.lifecycle.places import Places
-from orchestration.lifecycle.state import PREVIOUS
+from orchestration.lifecycle.state import PREVIOUS, adopt, champion_in_store
 from orchestration.lifecycle.sync import sound_bundle, sync
 from orchestration.lifecycle.transitions import IN_SERVICE
 from orchestration.store.records import ModelRecord
+from orchestration.tracking.errors import UnknownVersion
 
 __all__ = ["By", "Moved", "promote", "rollback"]
 
@@ -80,7 +82,7 @@ def promote(
     In each case nothing was moved.
     """
     with one_at_a_time(places.registry, slot):
-        settle(slot, places)
+        _take_stock(slot, places, by)
         return _promote(slot, version, places, by, "promote", before_swap)
 
 
@@ -102,9 +104,26 @@ def rollback(
         As `promote` does.
     """
     with one_at_a_time(places.registry, slot):
-        settle(slot, places)
+        _take_stock(slot, places, by)
         target = _way_back(slot, places)
         return _promote(slot, target, places, by, "rollback", before_swap)
+
+
+def _take_stock(slot: Slot, places: Places, by: By) -> None:
+    """Finish what was cut off, and let the statuses follow an alias that was moved by hand.
+
+    A turn would do so; without it, what the store still calls champion would stay it beside the
+    one that is promoted now.
+    """
+    settle(slot, places)
+    known = champion_in_store(places.store, slot)
+    serving = adopt(slot, places.store, places.tracking, by.at_ms)
+    if serving is None or known is None or known.version == serving.version:
+        return
+    for version in (known.version, serving.version):
+        status = places.store.get_model(f"{slot.key}/{version}").status
+        with suppress(UnknownVersion):  # it was deleted there by hand too
+            places.tracking.set_status(slot, version, status)
 
 
 def _promote(
@@ -191,17 +210,22 @@ def _way_back(slot: Slot, places: Places) -> str:
     choices = [m.version for m in naive]
     if previous and not previous.facts.get("baseline") and previous.status != "archived":
         choices.insert(0, previous.version)
+    refused: list[str] = []
     for choice in choices:
         if choice == version:
             continue
         if models[choice].facts.get("baseline") and champion and champion.facts.get("baseline"):
             break  # from one baseline to an older one is no way back
         try:
-            sound_bundle(slot, choice, places.tracking, places.registry)
-        except SyncRefused:
+            bundle = sound_bundle(slot, choice, places.tracking, places.registry)
+            _check(slot, models[choice], bundle, places)
+        except (SyncRefused, PromotionRefused) as error:
+            refused.append(str(error))
             continue
         return choice
     serving = f"{version} serves" if version else "nothing serves"
+    why = "".join(f"; {reason}" for reason in refused)
     raise NoFooting(
         f"{slot}: {serving}, and there is neither a previous champion nor a baseline to go back to"
+        f"{why}"
     )

@@ -229,3 +229,24 @@ def test_an_intent_that_cannot_be_read_is_put_aside(desk: Desk) -> None:
     assert call("models", "list") == 0
     assert desk.pending() == []
     assert desk.champion() == BASELINE
+
+
+def test_a_previous_champion_that_may_not_serve_is_passed_over(desk: Desk, capsys: Capsys) -> None:
+    older = desk.version("2025-05-20T0000Z_1m_xgboost")
+    for version in (older, LEARNT):
+        assert call("models", "promote", "BTCUSDT", "direction", version, "--force") == 0
+    store_of(desk.settings).register_model(SLOT.key, older, faults=["parity 0.1"])
+    rollback = ("models", "rollback", "BTCUSDT", "direction", "--now", LATER)
+    assert call(*rollback) == 0
+    assert desk.champion() == BASELINE
+
+
+def test_no_way_back_says_why(desk: Desk, capsys: Capsys) -> None:
+    assert call(*PROMOTE, "--force") == 0
+    store = store_of(desk.settings)
+    for model in store.list_models(slot_key=SLOT.key):
+        if model.facts["baseline"]:
+            store.update_model_status(model.key, "refused")
+    assert call("models", "rollback", "BTCUSDT", "direction", "--now", LATER) == 1
+    assert "its turn refused it" in capsys.readouterr().err
+    assert desk.champion() == LEARNT
