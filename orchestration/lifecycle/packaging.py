@@ -19,12 +19,14 @@ import json
 import re
 import stat
 import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from models.common.bundle import Bundle
+from models.common.errors import BadName
 from models.common.files import replace_file
 from models.common.slot import Slot, check_word
 from orchestration.lifecycle.errors import PackageRefused
@@ -33,6 +35,7 @@ MANIFEST, REPORT = "manifest.json", "validation.json"
 BUNDLE, BASELINE = "bundle/", "baseline/"
 MOST_BYTES = 256 * 1024 * 1024
 _MEMBER = re.compile(r"(?:bundle|baseline)/[A-Za-z0-9][A-Za-z0-9._+-]*")
+_UNREADABLE = (OSError, EOFError, NotImplementedError, RuntimeError, zipfile.BadZipFile, zlib.error)
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the same content gives the same bytes
 
 
@@ -111,13 +114,13 @@ def read_package(path: Path) -> Package:
 def _part(
     path: Path, key: object, contents: Mapping[str, bytes], place: str, report: dict[str, Any]
 ) -> Package:
-    scope, kind, timeframe, version = _key(path, key)
+    slot, version = _key(path, key)
     files = {
         name.removeprefix(place): content
         for name, content in contents.items()
         if name.startswith(place)
     }
-    return Package(Slot(scope, kind, timeframe), version, report, files)
+    return Package(slot, version, report, files)
 
 
 def _contents(path: Path) -> dict[str, bytes]:
@@ -129,7 +132,7 @@ def _contents(path: Path) -> dict[str, bytes]:
             if sum(entry.file_size for entry in entries) > MOST_BYTES:
                 raise PackageRefused(f"{path}: it unpacks to more than {MOST_BYTES:,} bytes")
             found = {entry.filename: archive.read(entry) for entry in entries}
-    except (OSError, zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError) as error:
+    except _UNREADABLE as error:
         raise PackageRefused(f"{path} cannot be read as a package: {error}") from error
     if len(found) != len(entries):
         raise PackageRefused(f"{path}: a name occurs twice")
@@ -147,12 +150,12 @@ def _check_member(path: Path, entry: zipfile.ZipInfo) -> None:
         raise PackageRefused(f"{path}: {name} is a link; a package holds plain files only")
 
 
-def _key(path: Path, key: object) -> list[str]:
-    parts = str(key).split("/")
-    if len(parts) != 4:
-        raise PackageRefused(f"{path}: {key!r} is no version's key")
-    check_word(parts[3], "version")
-    return parts
+def _key(path: Path, key: object) -> tuple[Slot, str]:
+    slot, _, version = str(key).rpartition("/")
+    try:
+        return Slot.parse(slot), check_word(version, "version")
+    except BadName as error:
+        raise PackageRefused(f"{path}: {key!r} is no version's key: {error}") from error
 
 
 def _object(path: Path, content: bytes, name: str) -> dict[str, Any]:

@@ -96,12 +96,14 @@ class Staging:
         NotStaged
             None, or more than one, is meant.
         """
-        if version is not None and str(version).endswith(".zip"):
+        version = None if version is None else str(version)
+        if version is not None and version.endswith(".zip"):
             return Path(version)
         folder = self.folder / "packages"
         paths = [path for path in folder.glob("*.zip") if _PACKAGE.fullmatch(path.name)]
         paths.sort(key=lambda path: path.stat().st_mtime)
-        found = [path for path in paths if version is None or _names(path, str(version))]
+        found = [path for path in paths if version is None or _version(path).startswith(version)]
+        found = [path for path in found if _version(path) == version] or found
         if found and (version is None or len(found) == 1):
             return found[-1]
         there = ", ".join(path.name for path in found or paths) or "none"
@@ -200,6 +202,6 @@ def _written(bundle: Bundle) -> float:
     return (bundle.folder / CHECKSUMS).stat().st_mtime
 
 
-def _names(path: Path, version: str) -> bool:
-    match = _PACKAGE.fullmatch(path.name)
-    return bool(match and match["version"].startswith(version))
+def _version(package: Path) -> str:
+    match = _PACKAGE.fullmatch(package.name)
+    return match["version"] if match else ""

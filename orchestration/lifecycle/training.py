@@ -211,14 +211,19 @@ STAGES = ("candles", "fit", "judge", "verify")
 
 
 def _free_name(settings: Settings, order: Order, recipe: str) -> str:
-    """Return a version's name that no other has, here or in staging: versions never change."""
+    """Return a version's name that no other has: not in its slot, and in staging in none at all.
+
+    Versions never change, and what is staged is called by its version alone.
+    """
     at = utc(order.end_ms).to_pydatetime()
-    roots = (settings.models_dir, settings.staging_dir / "models")
+    live = PredictionModelRegistry(settings.models_dir)
+    staged = PredictionModelRegistry(settings.staging_dir / "models")
     number = 1
     while True:
         word = recipe if number == 1 else f"{recipe}-{number}"
         version = version_name(at, order.timeframe, word)
-        folders = [PredictionModelRegistry(root).folder(order.slot, version) for root in roots]
-        if not any(folder.exists() for folder in folders):
+        if not live.folder(order.slot, version).exists() and not any(
+            staged.root.glob(f"*/*/{version}")
+        ):
             return version
         number += 1

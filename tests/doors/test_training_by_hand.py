@@ -315,6 +315,7 @@ def test_what_does_not_beat_its_baseline_is_refused_without_force(
     version = trainer.train("BTCUSDT", 11, kind="direction", recipe="logistic", end=END)
     assert version == f"{OLDER}-2", "what is staged keeps its name"
     package = trainer.package(version)
+    assert read_package(trainer.staging.package(OLDER)).version == OLDER, "no beginning of another"
     with pytest.raises(Unproven, match="lower bound of its skill is not above 0; --force"):
         trainer.deploy(package)
     assert not (home / "models" / "BTC-USDT" / "direction" / version).exists()
@@ -322,6 +323,16 @@ def test_what_does_not_beat_its_baseline_is_refused_without_force(
         load_model("BTC-USDT/direction")
     assert "all the same" in trainer.deploy(package, force=True).sentence
     assert walk.champion() == read_package(package).version
+
+
+def test_what_is_staged_is_told_apart_by_its_version_alone(live: Desk) -> None:
+    trainer = SafeModelTrainer(live.settings)
+    version = trainer.train("ETHUSDT", 11, kind="direction", recipe="logistic", end=END)
+    assert version not in (OLDER, NEWER)
+    assert trainer.validate(version)["key"] == f"ETH-USDT/direction/1m/{version}"
+    assert trainer.validate(OLDER)["key"] == f"{SLOT.key}/{OLDER}"
+    trainer.package(version)
+    assert trainer.deploy(version, force=True).moved.slot == "ETH-USDT/direction/1m"
 
 
 HOOK = """
@@ -392,6 +403,8 @@ def spoilt(package: Path, how: str) -> Path:
             content = whole.read(entry)
             if DAMAGED.get(how) == entry.filename:
                 content = content[:-1] + b"!"
+            if how == "climbs" and entry.filename == "manifest.json":
+                content = content.replace(b"BTC-USDT/", b"../")
             if MISSING.get(how) == entry.filename:
                 continue
             made.writestr(entry.filename, content)
@@ -415,6 +428,7 @@ def spoilt(package: Path, how: str) -> Path:
         ("missing", "not those that manifest.json lists"),
         ("no manifest", "manifest.json missing"),
         ("escapes", "is no name of a file of a package"),
+        ("climbs", "is no version's key"),
         ("absolute", "is no name of a file of a package"),
         ("unlisted", "not those that manifest.json lists"),
         ("link", "is a link"),
@@ -431,6 +445,19 @@ def test_a_package_that_is_not_what_it_says_writes_nothing(
         trainer.deploy(package)
     assert not (home / "models").exists() or list((home / "models").glob("*/*/*")) == []
     assert not list(home.rglob("escaped"))
+
+
+def test_a_package_with_any_byte_changed_is_refused_or_the_same(live: Desk, tmp_path: Path) -> None:
+    whole = read_package(path := SafeModelTrainer(live.settings).staging.package(NEWER))
+    content, spoilt = path.read_bytes(), tmp_path / "spoilt.zip"
+    refused = 0
+    for at in range(0, len(content), max(1, len(content) // 300)):
+        spoilt.write_bytes(content[:at] + bytes([content[at] ^ 0xFF]) + content[at + 1 :])
+        try:
+            assert read_package(spoilt) == whole
+        except PackageRefused:
+            refused += 1
+    assert refused > 200
 
 
 def test_what_is_no_package_and_what_was_never_staged(live: Desk, tmp_path: Path) -> None:
