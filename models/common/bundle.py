@@ -29,6 +29,7 @@ from numpy.typing import NDArray
 from models.common.bundle_checks import (
     CHECKSUMS,
     check_metadata,
+    check_metrics,
     check_probe,
     checksums_of,
     make_probe,
@@ -164,6 +165,7 @@ def read_documents(folder: str | os.PathLike[str], *, root: Path | None = None) 
         )
         check_metadata(metadata, schema)
         metrics = parse_json(read["metrics.json"], "metrics.json")
+        check_metrics(metrics)
         return Bundle(place, metadata, metrics, schema, checksums)
 
 
@@ -235,6 +237,7 @@ def write_bundle(
             "README.md": readme.encode(),
             "probe.json": to_json(make_probe(runner, probe)),
         }
+        check_metrics(metrics)
         for name in contents:
             check_word(name, "file of a bundle")
         contents[CHECKSUMS] = checksums_of(contents)

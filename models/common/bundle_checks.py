@@ -43,8 +43,12 @@ REQUIRED = (
     "trained_through",
     "head",
 )
+FIGURES = ("skill", "lower", "upper", "z", "n", "times", "effective_n", "loss", "base_loss")
+"""Figures of the verdict: numbers, or None where there is no verdict."""
+
 # Answers may differ by this between processors, which sum float32 in another order.
 PROBE_RTOL, PROBE_ATOL = 1e-4, 1e-6
+_MOST = 1e300  # what is larger is no figure, and may be no float
 
 
 def to_json(content: Mapping[str, Any]) -> bytes:
@@ -126,7 +130,27 @@ def check_metadata(metadata: Mapping[str, Any], schema: FeatureSchema) -> None:
         _check_instant(field, metadata[field])
     if not isinstance(metadata["head"], dict):
         raise BundleError("metadata.json: head must be an object of parameters")
+    for field in ("baseline", "simulated"):  # "false" would count as true
+        if not isinstance(metadata[field], bool):
+            raise BundleError(f"metadata.json: {field} is {metadata[field]!r}, not true or false")
+    _check_symbols(metadata.get("training", {}))
     make_head(metadata["kind"], metadata["head"])
+
+
+def check_metrics(metrics: Mapping[str, Any]) -> None:
+    """Refuse a verdict whose figures are no numbers."""
+    for name in FIGURES:
+        value = metrics.get(name)
+        number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        if value is not None and not (number and abs(value) < _MOST):
+            raise BundleError(f"metrics.json: {name} is {str(value)[:20]!r}, not a number")
+
+
+def _check_symbols(training: object) -> None:
+    symbols = training.get("symbols", ()) if isinstance(training, Mapping) else None
+    listed = isinstance(symbols, (list, tuple))
+    if not listed or not all(isinstance(symbol, str) for symbol in symbols):
+        raise BundleError("metadata.json: training must be an object whose symbols are a list")
 
 
 def _check_instant(field: str, text: object) -> None:

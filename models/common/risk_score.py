@@ -45,7 +45,7 @@ class RiskScore(float):
 def with_items(answer: Any, **more: Any) -> Any:
     """Return an answer, dict or `RiskScore`, with further items."""
     if isinstance(answer, RiskScore):
-        return RiskScore(**answer.as_dict(), **more)
+        return RiskScore(**(answer.as_dict() | more))
     return {**answer, **more}
 
 

@@ -127,6 +127,10 @@ def _head(folder: Path) -> None:
     forge_json(folder, "metadata.json", lambda m: m.update(kind="price", head=_TOO_LARGE))
 
 
+def _document(name: str, **changes: Any) -> Tamper:
+    return lambda folder: forge_json(folder, name, lambda document: document.update(changes))
+
+
 _TOO_LARGE = {"interval_q": 10**400, "sign_slope": 1}
 _DEEP = b'{"a": ' + b"[" * 900 + b"]" * 900 + b"}"
 CASES: dict[str, Tamper] = {
@@ -157,6 +161,10 @@ CASES: dict[str, Tamper] = {
     "a document 100,000 lists deep": lambda f: forge(f, "metrics.json", b"[" * 100_000),
     "checksums 900 lists deep": _write(CHECKSUMS, _DEEP),
     "a number beyond all numbers": _head,
+    "a figure that is no number": _document("metrics.json", skill="high"),
+    "a figure beyond all numbers": _document("metrics.json", n=10**400),
+    "symbols that are no list": _document("metadata.json", training={"symbols": 3}),
+    "a market that is neither": _document("metadata.json", simulated="no"),
     "a probe of other answers": lambda folder: forge_json(
         folder, "probe.json", lambda probe: probe["output"][0].__setitem__(0, 0.9)
     ),

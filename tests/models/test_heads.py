@@ -10,7 +10,7 @@ import pytest
 
 from models.common.errors import HeadError, PredictionError
 from models.common.heads import HEADS, Answer, Floats, make_head
-from models.common.risk_score import RiskScore
+from models.common.risk_score import RiskScore, with_novelty
 from models.common.slot import KINDS
 from tests.models.tiny import HEAD_PARAMS
 
@@ -90,6 +90,11 @@ def test_a_risk_score_travels_whole(again: object) -> None:
     score = RiskScore(35.0, 0.2, missing=["a"])
     other = again(score)  # type: ignore[operator]
     assert (other, other.as_dict()) == (score, score.as_dict())
+
+
+def test_an_item_told_again_replaces_the_one_before() -> None:
+    score = with_novelty(RiskScore(35.0, 0.2, novelty=None), 1.5)
+    assert (score["novelty"], score["out_of_distribution"]) == (1.5, True)
 
 
 def test_risk_below_sixty_is_the_calmest_sixty_percent_of_training() -> None:

@@ -59,6 +59,10 @@ REASONS = {
     "a document 100,000 lists deep": "metrics.json is unreadable",
     "checksums 900 lists deep": "something else than checksums",
     "a number beyond all numbers": "interval_q must be one finite number",
+    "a figure that is no number": "skill is 'high', not a number",
+    "a figure beyond all numbers": "n is '10000000000000000000', not a number",
+    "symbols that are no list": "training must be an object whose symbols are a list",
+    "a market that is neither": "simulated is 'no', not true or false",
     "a probe of other answers": "answers its probe otherwise",
     "a bundle of another slot": "it is of majors/direction/5m",
 }
