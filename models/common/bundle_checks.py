@@ -148,8 +148,7 @@ def check_metrics(metrics: Mapping[str, Any]) -> None:
 
 def _check_symbols(training: object) -> None:
     symbols = training.get("symbols", ()) if isinstance(training, Mapping) else None
-    listed = isinstance(symbols, (list, tuple))
-    if not listed or not all(isinstance(symbol, str) for symbol in symbols):
+    if not isinstance(symbols, (list, tuple)) or not all(isinstance(one, str) for one in symbols):
         raise BundleError("metadata.json: training must be an object whose symbols are a list")
 
 
