@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
 
+from models.common.errors import BadName
 from models.common.files import replace_file, sync_folder
 from models.common.registry import PredictionModelRegistry
 from models.common.slot import Slot
@@ -97,8 +98,11 @@ def clear_intent(registry: PredictionModelRegistry, slot: Slot) -> None:
 
 def pending(registry: PredictionModelRegistry) -> list[Slot]:
     """Return the slots with an intent, as cheaply as a folder is listed."""
-    names = sorted(path.stem for path in (registry.root / FOLDER).glob("*.json"))
-    return [Slot(*name.rsplit(".", 2)) for name in names]
+    found = []
+    for path in sorted((registry.root / FOLDER).glob("*.json")):
+        with suppress(BadName):  # nothing of ours, and no reason to stop
+            found.append(Slot.parse("/".join(path.stem.rsplit(".", 2))))
+    return found
 
 
 @contextmanager

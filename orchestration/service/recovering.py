@@ -17,7 +17,8 @@ def recover(settings: Settings) -> list[str]:
     Raises
     ------
     NotRecovered
-        MLflow or the database cannot be asked; it is tried again the next time.
+        MLflow or the database cannot be asked, or the folder not be written; it is tried again the
+        next time.
     """
     if not pending(registry_of(settings)):
         return []
@@ -26,5 +27,5 @@ def recover(settings: Settings) -> list[str]:
 
     try:
         return moving.recover(places_of(settings))
-    except (TrackingError, RecordError, LifecycleError) as error:
+    except (TrackingError, RecordError, LifecycleError, OSError) as error:
         raise NotRecovered(f"a promotion that was cut off waits to be finished: {error}") from error

@@ -222,12 +222,33 @@ def test_a_bundle_put_into_the_folder_is_registered_on_the_way(
     assert record.facts["run_id"]
 
 
+def test_where_the_folder_cannot_be_written_looking_still_works(
+    desk: Desk, capsys: Capsys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise TrackingDown("pulled the plug")
+
+    with monkeypatch.context() as cut:
+        cut.setattr(Tracking, "set_status", fail)
+        assert call(*PROMOTE, "--force") == 1
+    lock = next((registry_of(desk.settings).root / ".promotions").glob("*.lock"))
+    lock.unlink()
+    lock.mkdir()  # as little to be opened for writing as somebody else's
+    assert call("models", "list") == 0
+    assert "waits to be finished" in capsys.readouterr().err
+    assert len(desk.pending()) == 1
+    lock.rmdir()
+    assert call("models", "list") == 0
+    assert desk.champion() == LEARNT
+
+
 def test_an_intent_that_cannot_be_read_is_put_aside(desk: Desk) -> None:
     folder = registry_of(desk.settings).root / ".promotions"
     folder.mkdir(exist_ok=True)
     (folder / f"{SLOT.key.replace('/', '.')}.json").write_text("{")
+    (folder / "notes.json").write_text("not ours")
     assert call("models", "list") == 0
-    assert desk.pending() == []
+    assert desk.pending() == ["notes.json"]
     assert desk.champion() == BASELINE
 
 
