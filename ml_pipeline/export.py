@@ -152,10 +152,22 @@ def score(onnx_bytes: bytes, panel: Panel) -> Floats:
 
     The columns to feed are read from the graph's own metadata.
     """
+    return _answers(session(onnx_bytes), panel, [OUTPUT])[0]
+
+
+def score_and_novelty(onnx_bytes: bytes, panel: Panel) -> tuple[Floats, Floats | None]:
+    """Return what `score` does, and the rows' novelty [n]; None where the graph has none."""
     opened = session(onnx_bytes)
+    if NOVELTY not in {port.name for port in opened.get_outputs()}:
+        return _answers(opened, panel, [OUTPUT])[0], None
+    raw, novelty = _answers(opened, panel, [OUTPUT, NOVELTY])
+    return raw, novelty[:, 0]
+
+
+def _answers(opened: ort.InferenceSession, panel: Panel, outputs: list[str]) -> list[Floats]:
     columns = tuple(json.loads(opened.get_modelmeta().custom_metadata_map["columns"]))
     x = np.ascontiguousarray(panel.columns(columns), dtype=np.float32)
-    return np.asarray(opened.run([OUTPUT], {INPUT: x})[0], dtype=np.float64)
+    return [np.asarray(answer, dtype=np.float64) for answer in opened.run(outputs, {INPUT: x})]
 
 
 def novelty_of(onnx_bytes: bytes, X: NDArray[np.float32]) -> Floats:

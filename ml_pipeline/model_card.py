@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ml_pipeline.novelty import FLAGGED
+from ml_pipeline.scoring import NOVEL_SHARE
+
 _VERDICT = ("skill", "lower", "upper", "z", "n", "times", "effective_n", "loss", "base_loss")
+_TOLD = (*_VERDICT, NOVEL_SHARE)
 _CAVEATS = {
     "direction": "The edge is smaller than what a trade costs: do not trade on it alone.",
     "momentum": "Most of the accuracy is arithmetic: a move that is large for its volatility tends "
@@ -40,6 +44,7 @@ def model_card(
         _title(about),
         _made(about),
         _verdict(about, metrics),
+        _novelty(metrics),
         _CAVEATS.get(about["kind"], ""),
         *(f"![{_CAPTIONS.get(name, name)}]({name})" for name in pictures),
         _figures(metrics),
@@ -105,9 +110,20 @@ def _verdict(about: Mapping[str, Any], metrics: Mapping[str, Any]) -> str:
     )
 
 
+def _novelty(metrics: Mapping[str, Any]) -> str:
+    """Say how much of what it was judged on was unlike what it was trained on."""
+    share = metrics.get(NOVEL_SHARE)
+    if share is None:
+        return ""
+    return (
+        f"{100 * share:.1f} % of {metrics['n']:,.0f} unseen rows lay outside of what it knows, "
+        f"{100 * FLAGGED:g} % is usual."
+    )
+
+
 def _figures(metrics: Mapping[str, Any]) -> str:
     rows = {name: value for name, value in metrics.items() if _is_number(value)}
-    shown = [f"| {name} | {value:.6g} |" for name, value in rows.items() if name not in _VERDICT]
+    shown = [f"| {name} | {value:.6g} |" for name, value in rows.items() if name not in _TOLD]
     rate = rows.get("base_rate", rows.get("event_rate"))
     if rate is not None and "accuracy" in rows:
         constant = max(rate, 1 - rate)

@@ -15,6 +15,7 @@ from ml_pipeline.rows import all_finite
 from ml_pipeline.tasks import EVENT_SHARE, Task
 
 Floats = NDArray[np.float64]
+NOVEL_SHARE = "novel_share"
 
 
 def row_losses(task: Task, head: Mapping[str, Any], raw: Floats, panel: Panel) -> Floats:
@@ -63,6 +64,18 @@ def metrics(task: Task, head: Mapping[str, Any], raw: Floats, panel: Panel) -> d
     if task.curve == "identity":
         return figures | _return(y[:, 0], raw, float(head["interval_q"]))
     return figures | _variance(y, raw, float(head[MEDIAN]))
+
+
+def novel_share(novelty: Floats | None) -> dict[str, float]:
+    """Return ``novel_share``, the part of the rows that lie outside of what a model knows.
+
+    Parameters
+    ----------
+    novelty
+        By row [n], above 1 where it does; None where the model cannot say: then nothing is
+        returned. `ml_pipeline.novelty.FLAGGED` is usual.
+    """
+    return {} if novelty is None else {NOVEL_SHARE: _mean(novelty > 1)}
 
 
 def _threshold(head: Mapping[str, Any]) -> float:

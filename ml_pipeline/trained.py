@@ -74,6 +74,10 @@ class TrainedModel(BaseModel):
         """Return the graph's raw output [N, K] for the rows of `features`."""
         return self._runner.run(self._matrix(features))
 
+    def novelty(self, features: Any) -> NDArray[np.float64] | None:
+        """Return how far the rows of `features` lie from the training rows, [N]; above 1 is far."""
+        return self._runner.novelty(self._matrix(features))
+
     def predict(self, features: Any, *, close: Any = None) -> Answer:
         """Return the answers to the rows of `features`; see `BaseModel.predict`."""
         matrix = self._matrix(features)

@@ -20,7 +20,7 @@ from ml_pipeline.history import History
 from ml_pipeline.live import LedgerReader, outcomes_and_raw
 from ml_pipeline.panel import Panel
 from ml_pipeline.rows import all_finite
-from ml_pipeline.scoring import metrics, row_losses
+from ml_pipeline.scoring import metrics, novel_share, row_losses
 from ml_pipeline.skill import judge
 from ml_pipeline.splits import TurnSplit
 from ml_pipeline.tasks import TASKS
@@ -106,7 +106,8 @@ class ValidationPipeline:
               f1, and rmse, mae, r2 for price and volatility;
             * ``skill`` over the baseline fitted on the same rows, its 95 % interval ``lower`` …
               ``upper``, ``z``, ``times``, ``effective_n``, ``base_loss``, ``beats_baseline``;
-            * ``baseline``: whether the model itself is a baseline.
+            * ``baseline``: whether the model itself is a baseline;
+            * ``novel_share``: the part of the bars that lay outside of what it knows.
 
         Raises
         ------
@@ -124,6 +125,7 @@ class ValidationPipeline:
         panel = self._unseen(model, symbols, days_back)
         raw, baseline = _raw(model, panel), self._baseline_of(model)
         figures = self._figures(model, panel, raw, baseline)
+        figures |= novel_share(model.novelty(panel.columns(model.features)))
         return Examined(figures, panel, raw, score(baseline.onnx, panel))
 
     def backtest_ensemble(

@@ -25,7 +25,11 @@ class BaseModel(ABC):
     @property
     @abstractmethod
     def info(self) -> Mapping[str, Any]:
-        """Metadata of what answers now."""
+        """Metadata of what answers now, as they were written.
+
+        ``status`` is the one that it was made with; bundles never change. Whether it is champion
+        today say the links of its slot, and the store.
+        """
 
     @abstractmethod
     def predict(self, features: Any, *, close: Any = None) -> Answer:

@@ -118,6 +118,14 @@ class Model(BaseModel):
         bundle = self._current()
         return bundle.runner.run(matrix_for(bundle, features))
 
+    def novelty(self, features: Any) -> NDArray[np.float64] | None:
+        """Return how far the rows of `features` lie from the training rows, [N]; above 1 is far.
+
+        None where the bundle is older than novelty.
+        """
+        bundle = self._current()
+        return bundle.runner.novelty(matrix_for(bundle, features))
+
     def bind(self, columns: Columns | Sequence[str]) -> BoundModel:
         """Return this model for rows that always hold the same `columns`: the quickest way to ask.
 

@@ -119,7 +119,8 @@ def _documents(settings: Settings, slot: Slot, version: str) -> Json:
         return {"refused": str(error)}
     return {
         "folder": str(folder),
-        "metadata": bundle.metadata,
+        # Its status is what it was when it was written; the store has what it is now.
+        "metadata": {name: v for name, v in bundle.metadata.items() if name != "status"},
         "metrics": bundle.metrics,
         "features": list(bundle.schema.names),
         "feature_hashes": dict(bundle.schema.hashes),

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from features import hashes
 from market.timeframes import instant_ms, utc
 from ml_pipeline.errors import JudgingError, PanelError
-from ml_pipeline.export import score
+from ml_pipeline.export import score_and_novelty
 from ml_pipeline.fit import Fitted
 from ml_pipeline.panel import Panel
-from ml_pipeline.scoring import metrics, row_losses
+from ml_pipeline.scoring import metrics, novel_share, row_losses
 from ml_pipeline.skill import judge
 from ml_pipeline.tasks import EVENT_THRESHOLD, TASKS
 from models.common.errors import ModelError
@@ -46,6 +46,7 @@ class Entrant:
     status: str
     head: Mapping[str, Any] = field(default_factory=dict)
     raw: Floats | None = None
+    novelty: Floats | None = None
     unseen_from_ms: int = 0
     faults: tuple[str, ...] = ()
     loss: Floats | None = None
@@ -141,7 +142,7 @@ def open_arena(turn: TurnRef, panel: Panel, fits: Fits) -> tuple[Arena, list[Ent
     arena = Arena(slot, rows, horizon, start, split.holdout.end_ms, base.head, seed)
     entrants = []
     for fit, fitted in zip(fits.versions, staged, strict=True):
-        raw = score(fitted.onnx, rows)
+        raw, novelty = score_and_novelty(fitted.onnx, rows)
         entrants.append(
             Entrant(
                 version=fit.version,
@@ -150,6 +151,7 @@ def open_arena(turn: TurnRef, panel: Panel, fits: Fits) -> tuple[Arena, list[Ent
                 status=status_of(store, slot, fit.version),
                 head=fitted.head,
                 raw=raw,
+                novelty=novelty,
                 unseen_from_ms=seen,
                 faults=_integrity(turn, fitted, raw, seen, start),
             )
@@ -193,6 +195,7 @@ def _serving(turn: TurnRef, arena: Arena, incumbent: Incumbent | None) -> list[E
                 entrant.faults = (f"features mean something else now: {', '.join(changed[:5])}",)
             else:
                 entrant.raw = raw_output(bundle, arena.rows)
+                entrant.novelty = bundle.runner.novelty(arena.rows.columns(bundle.schema.names))
                 entrant.head = bundle.metadata["head"]
                 entrant.unseen_from_ms = instant_ms(bundle.metadata["trained_through"])
         except (SyncRefused, ModelError, PanelError) as error:
@@ -231,6 +234,7 @@ def _verdict(arena: Arena, entrant: Entrant, base: Entrant, champion: Entrant | 
     found = metrics(
         TASKS[arena.slot.kind], arena.shared(entrant), said(entrant)[keep], arena.rows.rows(keep)
     )
+    found |= novel_share(None if entrant.novelty is None else entrant.novelty[keep])
     row["metrics"] = {name: _finite(value) for name, value in found.items()}
     if champion is not None and champion is not entrant and champion.loss is not None:
         try:

@@ -10,7 +10,7 @@ import pytest
 
 from models.common.slot import Slot
 from orchestration.service.listing import find_slot, pick
-from orchestration.service.resources import registry_of
+from orchestration.service.resources import registry_of, tracking_of
 from orchestration.store.errors import AmbiguousModel, UnknownModel
 from tests.doors.desk import SLOT, Desk, answer, call
 
@@ -114,6 +114,15 @@ def test_one_version_on_a_page(desk: Desk, capsys: Capsys) -> None:
     assert found["metadata"]["data_hash"]
     assert len(found["features"]) == len(found["feature_hashes"]) > 100
     assert found["card"].startswith(f"# {NEWER}_xgboost")
+    share = found["metrics"]["novel_share"]
+    assert 0 <= share < 0.2
+    assert f"{100 * share:.1f} % of {found['n']:,} unseen rows lay outside" in found["card"]
+    (run,) = [r for r in tracking_of(desk.settings).versions(SLOT) if r.version == found["version"]]
+    metrics = tracking_of(desk.settings)._client.get_run(run.run_id).data.metrics
+    assert metrics["novel_share"] == pytest.approx(share)
+    assert found["verdicts"][0]["figures"]["novel_share"] == share
+    assert found["status"] != "candidate", "what it is now, not what it was when it was written"
+    assert "status" not in found["metadata"]
     champion = answer(capsys, "models", "show", "BTC-USDT+ETH-USDT/direction")
     assert champion["version"] == desk.champion()
     assert call("models", "show", desk.champion()) == 0

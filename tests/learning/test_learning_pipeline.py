@@ -25,6 +25,7 @@ from ml_pipeline.trained import TrainedModel
 from ml_pipeline.validate import ValidationPipeline
 from ml_pipeline.volatility_regressor import VolatilityRegressor
 from models.common.errors import FeatureError
+from models.common.model import Model
 from models.common.predictor import EnsemblePredictor, load_model
 
 END = "2025-05-28T00:00:00Z"
@@ -222,6 +223,24 @@ def test_a_card_tells_the_verdict_with_the_figures(trained: Trained) -> None:
         home / "models" / "majors" / "risk" / model.info["version_name"] / "README.md"
     ).read_text()
     assert "## Verdict" in card
+
+
+def test_what_lay_outside_of_what_it_knows_is_measured_on_the_bars_of_the_verdict(
+    trained: Trained,
+) -> None:
+    home, _, models = trained
+    model = models["direction_predictor_001"]
+    examined = validator(home).examine(model, ["BTC-USDT", "ETH-USDT"], 2)
+    novelty = model.novelty(examined.panel.columns(model.features))
+    assert novelty is not None
+    assert examined.figures["novel_share"] == np.mean(novelty > 1)
+    saved = load_model("direction_predictor_001", home=home)
+    assert isinstance(saved, Model)
+    np.testing.assert_array_equal(saved.novelty(examined.panel.columns(model.features)), novelty)
+    share = saved.bundle.metrics["novel_share"]
+    assert 0 <= share < 0.2
+    card = (saved.bundle.folder / "README.md").read_text()
+    assert f"{100 * share:.1f} % of {saved.bundle.metrics['n']:,} unseen rows lay outside" in card
 
 
 def test_a_real_model_is_not_judged_on_the_simulated_market(trained: Trained) -> None:

@@ -62,6 +62,13 @@ def test_an_interval_that_reaches_nought_proves_nothing() -> None:
     assert "Not proven better" in model_card(ABOUT, METRICS | {"lower": -0.001})
 
 
+def test_how_much_was_unlike_what_it_knows_is_said() -> None:
+    card = model_card(ABOUT, METRICS | {"novel_share": 0.1234})
+    assert "12.3 % of 8,414 unseen rows lay outside of what it knows, 1 % is usual." in card
+    assert "| novel_share |" not in card
+    assert "outside of what it knows" not in model_card(ABOUT, METRICS)
+
+
 def test_a_baseline_says_what_it_is() -> None:
     card = model_card(ABOUT | {"baseline": True}, METRICS)
     assert "the baseline that others must beat" in card
