@@ -97,8 +97,12 @@ def _ranked(found: Row) -> Table:
     if not all(row["paired"] for row in found["versions"]):
         told += "; * on the unseen bars of its own turn"
     made = table(f"{found['slot']}{market}", told)
-    for name, right in _COMPARED:
-        made.add_column(name, justify="right" if right else "left", no_wrap=True)
+    made.padding = 0
+    made.add_column("", no_wrap=True, min_width=1)
+    made.add_column("version", overflow="fold", min_width=16)
+    made.add_column("status", no_wrap=True, min_width=10)
+    for name, width in _COMPARED.items():
+        made.add_column(name, justify="right", no_wrap=True, min_width=width)
     for row in found["versions"]:
         made.add_row(
             MARKS.get(row["role"], ""),
@@ -113,10 +117,7 @@ def _ranked(found: Row) -> Table:
     return made
 
 
-_COMPARED = (
-    ("", False), ("version", False), ("status", False), ("skill", True), ("95 % interval", True),
-    ("n", True), ("z", True), ("loss", True),
-)  # fmt: skip
+_COMPARED = {"skill": 8, "95 % interval": 14, "n": 6, "z": 5, "loss": 10}
 
 
 def _figures(rows: Sequence[Row]) -> Table:

@@ -173,3 +173,17 @@ def test_the_list_is_readable_in_eighty_columns(
     assert rows
     assert max(map(len, rows)) <= 80
     assert all(re.search(r"[+-]\d+\.\d\d … [+-]\d+\.\d\d +[\d,]+ *$", row) for row in rows), rows
+
+
+def test_compared_in_eighty_columns_every_figure_is_whole(
+    desk: Desk, capsys: Capsys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert call("models", "compare", "BTCUSDT", "1m", "direction") == 0
+    said = capsys.readouterr().out
+    assert max(map(len, said.splitlines())) <= 80
+    ranked = said.partition("figures")[0]
+    rows = [line for line in ranked.splitlines() if "2025-05-" in line and "judged" not in line]
+    whole = r"[+-]\d+\.\d\d … [+-]\d+\.\d\d +[\d,]+ .*\d *$"
+    assert rows
+    assert all(re.search(whole, row) for row in rows), rows
