@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-from models.common.registry import PredictionModelRegistry
 from models.common.slot import Slot
 from orchestration.lifecycle.errors import CutOff, PromotionRunning, SyncRefused
 from orchestration.lifecycle.intent import (
@@ -23,7 +22,8 @@ from orchestration.lifecycle.intent import (
 from orchestration.lifecycle.places import Places
 from orchestration.lifecycle.sync import Synced, sound_bundle, sync
 from orchestration.store.errors import RecordError
-from orchestration.tracking.errors import TrackingError
+from orchestration.tracking import Tracking
+from orchestration.tracking.errors import TrackingError, UnknownVersion
 
 CHAMPION, CHALLENGER = "champion", "challenger"
 
@@ -69,16 +69,11 @@ def recover(places: Places) -> list[str]:
     return said
 
 
-def unfinished(registry: PredictionModelRegistry) -> bool:
-    """Return whether there is anything for `recover` to do."""
-    return bool(pending(registry))
-
-
 def settle(slot: Slot, places: Places) -> str | None:
     """Bring a slot's unfinished promotion to its end; the caller holds its lock.
 
     It is finished, unless the alias was moved by hand meanwhile, which then counts, or a bundle
-    broke, which undoes it.
+    broke or MLflow lost the version, which undoes it.
     """
     intent = read_intent(places.registry, slot)
     if intent is None:
@@ -92,10 +87,10 @@ def settle(slot: Slot, places: Places) -> str | None:
     try:
         for version in filter(None, (intent.champion, intent.challenger)):
             sound_bundle(slot, version, places.tracking, places.registry)
-    except SyncRefused as error:
+        _effect(intent, places)
+    except (SyncRefused, UnknownVersion) as error:
         _undo(intent, places)
         return f"{begun} is undone: {error}"
-    _effect(intent, places)
     return f"{begun} is finished"
 
 
@@ -107,8 +102,7 @@ def _effect(intent: Intent, places: Places) -> Synced:
     for version, status in intent.statuses.items():
         facts = intent.facts.get(version, {})
         store.register_model(slot.key, version, status=status, **facts)
-        if status != "refused":  # a refused version was never registered there
-            tracking.set_status(slot, version, status)
+        _tag(slot, version, status, tracking)
     if intent.tags:
         tracking.set_tags(slot, intent.champion, intent.tags)
     if intent.before and intent.before != intent.champion:
@@ -121,15 +115,24 @@ def _effect(intent: Intent, places: Places) -> Synced:
 def _undo(intent: Intent, places: Places) -> None:
     """Put back what may have moved."""
     slot, tracking = intent.slot, places.tracking
-    tracking.set_alias(slot, CHAMPION, intent.before)
-    tracking.set_alias(slot, CHALLENGER, intent.challenger_before)
+    for alias, version in (
+        (CHAMPION, intent.before),
+        (CHALLENGER, intent.challenger_before),
+    ):
+        with suppress(UnknownVersion):  # nothing to point at any more
+            tracking.set_alias(slot, alias, version)
     for version, status in intent.statuses_before.items():
         places.store.register_model(slot.key, version, status=status)
-        if intent.statuses.get(version) != "refused":
-            tracking.set_status(slot, version, status)
+        _tag(slot, version, status, tracking)
     clear_intent(places.registry, slot)
     with suppress(SyncRefused):  # a shadow that broke: the champion's link is back all the same
         sync(slot, tracking, places.registry)
+
+
+def _tag(slot: Slot, version: str, status: str, tracking: Tracking) -> None:
+    # A refused version was never registered there, others may have been deleted there since.
+    with suppress(UnknownVersion):
+        tracking.set_status(slot, version, status)
 
 
 def _noun(intent: Intent) -> str:

@@ -17,6 +17,7 @@ from orchestration.service.promoting import promote
 from orchestration.service.resources import places_of, registry_of, store_of, tracking_of
 from orchestration.service.turn import run_turn
 from orchestration.tracking import Tracking, TrackingDown
+from orchestration.tracking.backend import registry_name
 from serving.models import by
 from tests.doors.desk import LATER, SLOT, Desk, answer, call
 
@@ -220,6 +221,37 @@ def test_a_bundle_put_into_the_folder_is_registered_on_the_way(
     record = store_of(desk.settings).get_model(f"{SLOT.key}/{LEARNT}")
     assert record.facts["recipe"] == "xgboost"
     assert record.facts["run_id"]
+
+
+@pytest.mark.parametrize(
+    ("cut_at", "deleted", "said", "serving"),
+    [
+        ("set_alias", LEARNT, "is undone", BASELINE),
+        ("set_status", BASELINE, "is finished", LEARNT),
+    ],
+)
+def test_a_version_deleted_in_mlflow_meanwhile_does_not_block_the_slot_for_ever(
+    desk: Desk,
+    capsys: Capsys,
+    monkeypatch: pytest.MonkeyPatch,
+    cut_at: str,
+    deleted: str,
+    said: str,
+    serving: str,
+) -> None:
+    def fail(*_: object) -> None:
+        raise TrackingDown("pulled the plug")
+
+    with monkeypatch.context() as cut:
+        cut.setattr(Tracking, cut_at, fail)
+        assert call(*PROMOTE, "--force") == 1
+    tracking = tracking_of(desk.settings)
+    (number,) = [v.number for v in tracking.versions(SLOT) if v.version == deleted]
+    tracking._client.delete_model_version(registry_name(SLOT.key), str(number))
+    assert call("models", "list") == 0
+    assert said in capsys.readouterr().err
+    assert desk.serving()[:3] == (serving, serving, [serving])
+    assert desk.pending() == []
 
 
 def test_where_the_folder_cannot_be_written_looking_still_works(
