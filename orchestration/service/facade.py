@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -85,19 +86,26 @@ class Service:
         Raises
         ------
         SyncRefused
-            A bundle is refused; the one before keeps serving.
-        TrackingError
+            A bundle is refused; the one before keeps serving, and the other slots have followed
+            all the same.
+        NotRecovered, TrackingError
             MLflow cannot be asked.
         """
         tracking, registry = tracking_of(self.settings), registry_of(self.settings)
         said = recover(self.settings)
+        refused: list[SyncRefused] = []
         champions = store_of(self.settings).list_models(status="champion")
         for slot in sorted({Slot.parse(model.slot_key) for model in champions}):
             before, now = registry.linked(slot), tracking.champion(slot)
             # A slot that serves nothing yet is in its first turn, which sets the link itself.
             if before is not None and now not in (None, before):
-                sync(slot, tracking, registry)
+                try:
+                    sync(slot, tracking, registry)
+                except SyncRefused as error:
+                    refused.append(error)
+                    continue
                 said.append(f"{slot}: {now} serves now, no longer {before}, as its alias says")
+        _raise(refused)
         return said
 
     def sync(self) -> dict[str, Synced]:
@@ -119,9 +127,13 @@ class Service:
                 found[slot.key] = sync(slot, tracking_of(s), registry_of(s))
             except SyncRefused as error:
                 refused.append(error)
-        if refused:
-            raise SyncRefused("; ".join(map(str, refused))) from refused[0]
+        _raise(refused)
         return found
+
+
+def _raise(refused: Sequence[SyncRefused]) -> None:
+    if refused:
+        raise SyncRefused("; ".join(map(str, refused))) from refused[0]
 
 
 def get_service(settings: Settings | None = None, **overrides: Any) -> Service:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -88,3 +89,23 @@ def test_an_alias_moved_by_hand_is_followed_in_every_scope(
     assert row["challenger"] in said
     assert registry_of(settings).linked(slot) == row["challenger"]
     assert desk.follow() == []
+
+
+def test_a_slot_that_cannot_follow_holds_no_other_back(
+    new_settings: Callable[..., Settings],
+) -> None:
+    settings = new_settings(kinds="direction,momentum", recipes="logistic")
+    first, last = get_service(settings).run_turn(NOW)["slots"]
+    tracking, registry = tracking_of(settings), registry_of(settings)
+    for row in (first, last):
+        (learnt,) = {v for v in row["versions_trained"] if v.endswith("_logistic")}
+        (naive,) = {v for v in row["versions_trained"] if v.endswith("_baseline")}
+        row["other"] = naive if row["champion"] == learnt else learnt
+        tracking.set_alias(Slot.parse(row["slot"]), "champion", row["other"])
+    broken = Slot.parse(first["slot"])
+    shutil.rmtree(registry.folder(broken, first["other"]))
+    shutil.rmtree(settings.mlflow_dir / "artifacts")
+    with pytest.raises(SyncRefused, match="direction/1m cannot serve"):
+        get_service(settings).follow()
+    assert registry.linked(broken) == first["champion"]
+    assert registry.linked(Slot.parse(last["slot"])) == last["other"]
