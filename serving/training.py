@@ -257,7 +257,7 @@ def _tell_report(report: Mapping[str, Any], package: Path) -> None:
 
 def _tell_deployed(done: Any) -> None:
     console.show(escape(done.sentence))
-    if done.report:
+    if done.report.get("champion", {}).get("champion"):
         console.show(escape(f"  {done.report['champion']['sentence']}"))
     if done.backup:
         console.show(escape(f"  what served is backed up in {done.backup}"))

@@ -12,7 +12,7 @@ from orchestration.lifecycle.places import Places
 
 VERDICT = ("skill", "lower", "upper", "z", "n", "times", "effective_n", "loss", "base_loss")
 _SHOWN = ("skill", "lower", "upper", "z", "n")
-BY_HAND = "by_hand"
+BY_HAND, DEPLOYED = "by_hand", "deployed_ms"
 
 
 def enrol(bundle: Bundle, places: Places, pictures: Iterable[Path] = ()) -> str:
@@ -70,6 +70,19 @@ def enrol_baseline(bundle: Bundle, places: Places) -> None:
     enrol(bundle, places)
     places.store.register_model(bundle.slot.key, bundle.version_id, status="baseline")
     places.tracking.set_status(bundle.slot, bundle.version_id, "baseline")
+
+
+def mark_deployed(bundle: Bundle, at_ms: int, places: Places) -> None:
+    """Note that a version is being deployed; it counts once it has served."""
+    places.store.register_model(bundle.slot.key, bundle.version_id, **{DEPLOYED: at_ms})
+
+
+def last_deployed(places: Places) -> Slot | None:
+    """Return the slot of the last deployment; None where there was none."""
+    served = [m for m in places.store.list_models() if m.facts.get(DEPLOYED) is not None]
+    served = [model for model in served if model.status != "candidate"]  # a hook stopped that one
+    last = max(served, key=lambda model: int(model.facts[DEPLOYED]), default=None)
+    return None if last is None else Slot.parse(last.slot_key)
 
 
 def _facts(about: Mapping[str, Any]) -> dict[str, Any]:

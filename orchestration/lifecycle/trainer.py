@@ -19,9 +19,15 @@ from models.common.errors import ModelError
 from models.common.registry import PredictionModelRegistry, parse_kind
 from models.common.slot import Slot
 from orchestration.lifecycle import promotion
-from orchestration.lifecycle.backups import back_up, list_backups, restore
+from orchestration.lifecycle.backups import back_up, restore
 from orchestration.lifecycle.checks import report
-from orchestration.lifecycle.enrol import enrol, enrol_baseline, lacks_baseline
+from orchestration.lifecycle.enrol import (
+    enrol,
+    enrol_baseline,
+    lacks_baseline,
+    last_deployed,
+    mark_deployed,
+)
 from orchestration.lifecycle.errors import NotStaged
 from orchestration.lifecycle.hook import close_positions
 from orchestration.lifecycle.moving import recover
@@ -196,8 +202,10 @@ class SafeModelTrainer:
         checked = self.staging.check(package, self.settings.gates, force, self._rival)
         if package.baseline is not None and lacks_baseline(package.slot, places):
             enrol_baseline(install(package.baseline, self.live), places)
-        enrol(install(package, self.live), places)
+        bundle = install(package, self.live)
+        enrol(bundle, places)
         by = By(who, instant_ms(self._clock()), reason, force)
+        mark_deployed(bundle, by.at_ms, places)
         did: Json = {}
         moved = promotion.promote(
             package.slot, package.version, places, by, self._before_swap(by, close, did)
@@ -226,14 +234,10 @@ class SafeModelTrainer:
         NoFooting, HookFailed, TrackingError
             What serves keeps serving.
         """
-        backups = list_backups(self.settings.backups_dir, slot)
-        if slot is None:
-            if not backups:
-                raise NotStaged(
-                    "nothing was deployed yet; say where: --symbol BTCUSDT --kind price"
-                )
-            slot = Slot.parse(backups[0]["slot"])
         places = self._places()
+        slot = slot or last_deployed(places)
+        if slot is None:
+            raise NotStaged("nothing was deployed yet; say where: --symbol BTCUSDT --kind price")
         self._bring_back(slot, places)
         by, did = By(who, instant_ms(self._clock()), reason), dict[str, Any]()
         moved = promotion.rollback(slot, places, by, self._before_swap(by, close, did))

@@ -253,6 +253,26 @@ def test_deployed_backed_up_and_taken_back(live: Desk, home: Path, capsys: Capsy
     assert answer(capsys, "models", "validate")["ok"] is True
 
 
+def test_the_way_back_is_where_the_last_deployment_was_even_if_it_was_the_first_there(
+    live: Desk, capsys: Capsys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert call("live", "rollback") == 1
+    assert "nothing was deployed yet" in capsys.readouterr().err
+    assert call("live", "deploy", OLDER) == 0
+    assert call("live", "deploy", NEWER) == 0
+    trainer = SafeModelTrainer(live.settings)
+    other = trainer.train("ETHUSDT", 11, kind="direction", recipe="logistic", end=END)
+    monkeypatch.setenv("TIDEWHEEL_CLOSE_POSITIONS_HOOK", "false")
+    package = str(trainer.package(other))
+    assert call("live", "deploy", package, "--force", "--close-positions") == 1
+    assert answer(capsys, "live", "rollback")["moved"]["slot"] == SLOT.key, "that one never served"
+    assert call("live", "deploy", package, "--force") == 0
+    back = answer(capsys, "live", "rollback")["moved"]
+    assert back["slot"] == "ETH-USDT/direction/1m"
+    assert "_baseline-hand" in back["champion"]
+    assert live.champion() == OLDER
+
+
 @pytest.mark.parametrize(
     "back", [("live", "rollback"), ("models", "rollback", "BTCUSDT", "direction")]
 )
