@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import (
     BaseSettings,
     NoDecode,
@@ -20,6 +20,7 @@ from market.symbols import parse_symbol, parse_symbols
 from market.timeframes import parse_timeframe
 from ml_pipeline.recipe_words import check_recipes, check_windows
 from models.common.slot import KINDS
+from orchestration.rules import DriftRules, Gates
 
 CONFIG_VARIABLE = "TIDEWHEEL_CONFIG"
 DEFAULT_CONFIG = "tidewheel.toml"
@@ -29,45 +30,6 @@ _PASSWORD = re.compile(r"(?<=://)([^:/@\s]*):([^@\s]+)@")
 
 class SettingsError(ValueError):
     """A setting is unknown, malformed or out of range; the message names it and its remedy."""
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Gates(_Part):
-    """What a candidate must pass; JUDGING sections 5 and 7 of the design give the reasons."""
-
-    z_promote: float = Field(1.64, ge=0, description="paired z against the champion to replace it")
-    z_refresh: float = Field(-1.64, le=0, description="paired z for a refit of the same recipe")
-    z_over_drift: float = Field(-0.5, description="paired z against a champion in DRIFT")
-    z_ensemble: float = Field(-0.5, description="paired z of an ensemble against its best member")
-    skill_above: float = Field(0.0, description="the skill's lower 95 % bound must exceed this")
-    ece_max: float = Field(0.02, gt=0, le=1, description="expected calibration error of a class")
-    coverage_min: float = Field(0.87, gt=0, lt=1, description="of the nominal 90 % interval")
-    coverage_max: float = Field(0.93, gt=0, lt=1, description="of the nominal 90 % interval")
-    parity_max: float = Field(1e-4, gt=0, description="exported graph against the fitted model")
-    tenure_turns: int = Field(2, ge=0, description="turns a champion serves before it can fall")
-    keep_top: int = Field(3, ge=1, description="versions kept in a slot besides the baseline")
-    leaderboard: int = Field(5, ge=1, description="rows of the leaderboard across slots")
-
-
-class DriftRules(_Part):
-    """When the ledger says that a champion has lost its skill."""
-
-    drop_hours: int = Field(72, ge=1, description="window of the drop rule")
-    drop_min: float = Field(0.02, ge=0, description="smallest drop that matters")
-    drop_share: float = Field(0.5, ge=0, description="or this share of the reference skill")
-    drop_z: float = Field(3.0, gt=0, description="z of that drop")
-    fade_days: int = Field(7, ge=1, description="window in which proven skill may not fade")
-    fade_z: float = Field(1.645, gt=0, description="z of skill that counts as proven")
-    sudden_hours: int = Field(24, ge=1, description="window of the sudden-drop rule")
-    sudden_drop: float = Field(0.05, gt=0, description="drop within that window")
-    sudden_z: float = Field(3.5, gt=0, description="z of that drop")
-    warn_z: float = Field(1.0, description="z of skill over drop_hours below which to warn")
-    harm_hours: int = Field(24, ge=1, description="window of the harm rule")
-    harm_z: float = Field(-2.33, lt=0, description="z of skill below which to roll back at once")
-    reference_days: float = Field(7.0, gt=0, description="ledger needed before any verdict")
 
 
 def _default_home() -> Path:

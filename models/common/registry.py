@@ -73,8 +73,8 @@ class PredictionModelRegistry:
 
     # ------------------------------------------------------------------ reading
 
-    def list_bundles(self) -> list[Bundle]:
-        """Return every sound bundle, sorted by key; a damaged one is logged and left out.
+    def list_bundles(self, *, tell: bool = True) -> list[Bundle]:
+        """Return every sound bundle, sorted by key; a damaged one is left out, logged if `tell`.
 
         Graphs are loaded when `Bundle.runner` is first used, so that listing stays cheap.
         """
@@ -83,7 +83,8 @@ class PredictionModelRegistry:
             try:
                 bundles.append(self._checked_place(read_documents(folder, root=self.root)))
             except BundleError as error:
-                _log.warning("%s", error)
+                if tell:
+                    _log.warning("%s", error)
         return sorted(bundles, key=lambda bundle: bundle.key)
 
     def problems(self) -> dict[str, str]:

@@ -9,7 +9,7 @@ from typing import Any
 from features import hashes
 from models.common.bundle import Bundle
 from orchestration.lifecycle.gates import Contender, miscalibrated, unproven
-from orchestration.settings import Gates
+from orchestration.rules import Gates
 
 _VERDICT = ("skill", "lower", "upper", "z")
 

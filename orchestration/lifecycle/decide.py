@@ -15,7 +15,7 @@ from orchestration.lifecycle.gates import (
     unproven,
 )
 from orchestration.ranker import best_first
-from orchestration.settings import Gates
+from orchestration.rules import Gates
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from statistics import NormalDist
 
-from orchestration.settings import Gates
+from orchestration.rules import Gates
 
 ECE_BINS = 10
 Z_ONE_SIDED = 1.645

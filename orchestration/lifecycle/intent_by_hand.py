@@ -107,16 +107,7 @@ def intent_of(
         statuses_before[leaving.version] = leaving.status
     for version, status in statuses.items():
         check_transition(version, statuses_before[version], status)
-    decision = {
-        "at": utc(by.at_ms).isoformat(),
-        "action": action,
-        "who": by.who,
-        "reason": by.reason,
-        "forced": by.force,
-        "before": before,
-        "sentence": sentence,
-        "figures": figures,
-    }
+    decision = {**_said(by, action), "before": before, "sentence": sentence, "figures": figures}
     shadow = places.tracking.challenger(slot)
     challenger = None if shadow == model.version else shadow
     if leaving is not None and statuses[leaving.version] == "challenger":
@@ -133,6 +124,16 @@ def intent_of(
         facts={model.version: _facts(model, before, by, action, decision)},
         tags=_tags(decision),
     )
+
+
+def _said(by: By, action: str) -> dict[str, Any]:
+    return {
+        "at": utc(by.at_ms).isoformat(),
+        "action": action,
+        "who": by.who,
+        "reason": by.reason,
+        "forced": by.force,
+    }
 
 
 def _place_of(leaving: ModelRecord, action: str) -> str:

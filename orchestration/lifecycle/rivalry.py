@@ -91,7 +91,7 @@ def _told(champion: str | None, sentence: str) -> Json:
 def _judged(bundle: Bundle, other: Bundle, settings: Settings) -> tuple[Verdict, Panel]:
     source = open_source(settings.source)
     for one in (bundle, other):
-        if one.metadata["source"] != source.name:
+        if one.metadata.get("source") != source.name:
             raise _NotComparable(
                 f"{one.version_id} learnt from {one.metadata['source']}, this home reads "
                 f"{source.name}"

@@ -19,7 +19,7 @@ from models.common.slot import KINDS
 from orchestration.lifecycle.checks import report
 from orchestration.lifecycle.errors import NotStaged, PackageRefused, Unproven
 from orchestration.lifecycle.packaging import Package
-from orchestration.settings import Gates
+from orchestration.rules import Gates
 
 Json = dict[str, Any]
 _PACKAGE = re.compile(

@@ -91,10 +91,11 @@ def _refuse_other_market(turn: TurnRef, store: Store) -> None:
 
 def _refuse_other(turn: TurnRef, begun_with: Json) -> None:
     wanted = parameters(turn)
+    # A parameter that there was not yet when the turn was begun is no other one.
     other = [
-        f"{name}: {begun_with.get(name)!r} then, {wanted[name]!r} now"
+        f"{name}: {begun_with[name]!r} then, {wanted[name]!r} now"
         for name in wanted
-        if begun_with.get(name) != wanted[name]
+        if begun_with.get(name, wanted[name]) != wanted[name]
     ]
     if other:
         raise OtherParameters(

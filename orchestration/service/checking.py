@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from typing import Any
 
 from features import hashes
@@ -27,11 +26,10 @@ def validate(settings: Settings) -> Json:
         service whose bundle is gone and links that lead nowhere among them) and ``absent``
         (versions out of service without a bundle here: MLflow keeps theirs).
     """
-    logging.getLogger("models.common.registry").setLevel(logging.ERROR)  # told once, below
     registry = registry_of(settings)
     refused = registry.problems()
     sound = []
-    for bundle in registry.list_bundles():
+    for bundle in registry.list_bundles(tell=False):
         place = str(bundle.folder.relative_to(registry.root.resolve()))
         if place in refused:
             continue

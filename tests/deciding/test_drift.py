@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from orchestration.drift import DAY_MS, Rules, Track, assess
-from orchestration.settings import DriftRules
+from orchestration.rules import DriftRules
 
 STEP = 5 * 60_000  # 5m bars keep the series short
 BARS_A_DAY = DAY_MS // STEP

@@ -22,7 +22,7 @@ from orchestration.lifecycle.gates import (
     z_of_many,
 )
 from orchestration.lifecycle.transitions import IN_SERVICE, TRANSITIONS, check_transition
-from orchestration.settings import Gates
+from orchestration.rules import Gates
 
 GATES = Gates()
 SLOT = "majors/direction/1m"

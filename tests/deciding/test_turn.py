@@ -352,7 +352,7 @@ def test_harm_in_the_ledger_rolls_back_and_flags(
     run_turn(settings, LATER)  # the version put in by hand is taken over
     hurt = tracking_of(settings).champion(key)
     assert hurt is not None
-    assert hurt.endswith("xgboost")
+    assert hurt.endswith(slot["challenger"].rpartition("_")[2]), "it, or its own refit"
 
     verdict = DriftVerdict("HARM", ("harm",), "worse than the baseline over 24 h, z -3.10")
     monkeypatch.setattr(deciding, "assess", lambda *rest, **options: verdict)
