@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,7 @@ from onnxruntime.capi import onnxruntime_pybind11_state as ort
 
 from models.common.errors import BundleError, FeatureError, PredictionError
 from models.common.heads import Answer, Head
+from models.common.one_row import OneRow
 from models.common.risk_score import with_novelty
 
 INPUT, OUTPUT, NOVELTY = "features", "output", "novelty"
@@ -100,6 +102,7 @@ class OnnxRunner:
         if novelty:
             _check_ports("second output", novelty, NOVELTY, 1)
         self._outputs = [OUTPUT, NOVELTY] if novelty else [OUTPUT]
+        self._thread = threading.local()
 
     def run(self, features: ArrayLike) -> NDArray[np.float32]:
         """Return the graph's raw output [N, K] for `features` [N, F].
@@ -128,6 +131,15 @@ class OnnxRunner:
     def has_novelty(self) -> bool:
         """Whether the graph has the second output."""
         return len(self._outputs) > 1
+
+    def _one_row(self) -> OneRow:
+        """Return this thread's own places for one row."""
+        found: OneRow | None = getattr(self._thread, "one_row", None)
+        if found is None:
+            widths = dict(zip(self._outputs, (self.head.width, 1), strict=False))
+            found = OneRow(self._session, INPUT, len(self.names), widths)
+            self._thread.one_row = found
+        return found
 
     def _matrix(self, features: ArrayLike) -> NDArray[np.float32]:
         matrix = np.ascontiguousarray(features, dtype=np.float32)
@@ -194,7 +206,10 @@ class OnnxRunner:
         return with_novelty(self.head.decode(raw, prices), novelty)
 
     def _answer_one(self, matrix: NDArray[np.float32], close: Any) -> Answer:
-        raw, *more = self._run(matrix, self._outputs)
+        try:
+            raw, *more = self._one_row()(matrix)
+        except _FAILURES as error:
+            raise PredictionError(f"the graph failed: {_first_line(error)}") from error
         if type(close) is not float or not close > 0:
             close = None if close is None else float(check_close(close, 1)[0])
         answer = self.head.decode_one(raw[0].tolist(), close)
