@@ -43,13 +43,19 @@ Who = Annotated[Text, typer.Option("--by", help="Who decides.", show_default="th
 Now = Annotated[Text, typer.Option(help="Moment of it, with its zone.", show_default="the clock")]
 
 
-def settings_of(home: Path | None, **asked: Any) -> Any:
-    """Return the settings of a home, once any promotion that was cut off is brought to its end."""
+def settings_of(home: Path | None, *, new: bool = False, **asked: Any) -> Any:
+    """Return the settings of a home, once any promotion that was cut off is brought to its end.
+
+    Only what trains may make a `new` home.
+    """
     from orchestration.lifecycle.errors import NotRecovered
     from orchestration.service.recovering import recover
+    from orchestration.service.resources import existing
     from orchestration.settings import load_settings
 
     settings = load_settings(home=home, **asked)
+    if not new:
+        existing(settings)
     try:
         for sentence in recover(settings):
             console.say(escape(sentence))
@@ -84,6 +90,15 @@ def user() -> str:
         return "unknown"
 
 
+def _known(status: str | None) -> None:
+    from orchestration.lifecycle.transitions import TRANSITIONS
+    from orchestration.service.listing import UNREGISTERED
+
+    statuses = [*TRANSITIONS, UNREGISTERED]
+    if status is not None and status not in statuses:
+        raise typer.BadParameter(f"{status!r} is no status; they are {', '.join(statuses)}")
+
+
 @app.command("list", epilog="Example: tidewheel models list --kind direction --status champion")
 def show_list(
     kind: Annotated[Text, typer.Option(help="Only this kind.")] = None,
@@ -97,6 +112,7 @@ def show_list(
     from orchestration.service.listing import list_versions
     from serving import model_tables
 
+    _known(status)
     rows = list_versions(
         settings_of(home), kind=kind, scope=scope, status=status, timeframe=timeframe
     )

@@ -10,7 +10,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from orchestration.service.facade import get_service
-from orchestration.service.resources import store_of
+from orchestration.service.resources import existing, store_of
 from orchestration.settings import Settings
 
 Json = dict[str, Any]
@@ -18,7 +18,7 @@ Json = dict[str, Any]
 
 def turns(settings: Settings, limit: int) -> list[Json]:
     """Return past turns of a home, the last begun first."""
-    return [asdict(turn) for turn in store_of(settings).list_turns(limit)]
+    return [asdict(turn) for turn in store_of(existing(settings)).list_turns(limit)]
 
 
 def last_summary(settings: Settings) -> Json:
@@ -29,7 +29,7 @@ def last_summary(settings: Settings) -> Json:
     NoTurn
         None has.
     """
-    return get_service(settings).report()
+    return get_service(existing(settings)).report()
 
 
 def board(summary: Mapping[str, Any]) -> Table:

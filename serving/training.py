@@ -77,7 +77,7 @@ def model(
     """
     from orchestration.service import by_hand
 
-    settings = settings_of(home, source=source, seed=seed)
+    settings = settings_of(home, new=True, source=source, seed=seed)
     order = by_hand.order(
         settings,
         symbol,
@@ -136,7 +136,9 @@ def live_train(
     from orchestration.lifecycle.trainer import SafeModelTrainer
     from orchestration.service import by_hand
 
-    trainer = SafeModelTrainer(settings_of(home, source=source, seed=seed), clock=clock(now))
+    trainer = SafeModelTrainer(
+        settings_of(home, new=True, source=source, seed=seed), clock=clock(now)
+    )
     end = None if end_date is None else by_hand.day(end_date)
     with _progress(by_hand.STAGES[:-1]) as tell:
         version = trainer.train(

@@ -7,6 +7,7 @@
     ├── OtherParameters    this turn was begun with other parameters
     ├── OtherMarket        what serves was learnt on a simulated market and this one is real, or so
     ├── NoTurn             nothing to report yet
+    ├── NoHome             there is no such home to look into
     ├── StepMissing        a step was asked for before the one it builds on
     ├── StaleCandles       a symbol's candles end too long before the turn
     └── TurnFailed         nothing was left to work with; the same command tries again
@@ -34,6 +35,10 @@ class OtherMarket(TurnError, ValueError):
 
 class NoTurn(TurnError, LookupError):
     """No turn is completed yet."""
+
+
+class NoHome(TurnError, ValueError):
+    """There is no such home to look into."""
 
 
 class StepMissing(TurnError):

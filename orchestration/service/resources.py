@@ -9,6 +9,7 @@ from market.source import CandleSource, open_source
 from market.store import CandleStore
 from models.common.registry import PredictionModelRegistry
 from orchestration.lifecycle.places import Places
+from orchestration.service.errors import NoHome
 from orchestration.settings import Settings
 from orchestration.store.store import Store
 
@@ -17,6 +18,22 @@ if TYPE_CHECKING:
 
 # One process seldom works in more homes than this; tests do.
 _KEPT = 4
+
+
+def existing(settings: Settings) -> Settings:
+    """Return `settings` if their home is there: who only looks must not make one.
+
+    Raises
+    ------
+    NoHome
+        It is not, and no database elsewhere is named that could tell of it.
+    """
+    if settings.database_url is None and not settings.home.is_dir():
+        raise NoHome(
+            f"there is no home at {settings.home}; `tidewheel cycle --home {settings.home}` makes "
+            "one, --home or TIDEWHEEL_HOME names another"
+        )
+    return settings
 
 
 def store_of(settings: Settings) -> Store:

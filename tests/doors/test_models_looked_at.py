@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -187,3 +188,20 @@ def test_compared_in_eighty_columns_every_figure_is_whole(
     whole = r"[+-]\d+\.\d\d … [+-]\d+\.\d\d +[\d,]+ .*\d *$"
     assert rows
     assert all(re.search(whole, row) for row in rows), rows
+
+
+@pytest.mark.parametrize(
+    "asked", [["models", "list"], ["models", "show", "direction"], ["turns"], ["leaderboard"]]
+)
+def test_looking_into_a_home_that_is_not_there_makes_none(
+    asked: list[str], tmp_path: Path, capsys: Capsys
+) -> None:
+    typo = tmp_path / "typo"
+    assert call(*asked, "--home", str(typo)) == 2
+    assert "there is no home at" in " ".join(capsys.readouterr().err.split())
+    assert not typo.exists()
+
+
+def test_a_status_that_is_none_is_refused_with_those_there_are(desk: Desk, capsys: Capsys) -> None:
+    assert call("models", "list", "--status", "foo") == 2
+    assert "champion" in capsys.readouterr().err
