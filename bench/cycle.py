@@ -79,10 +79,10 @@ def panel_of(source: str, days: float) -> Any:
 
 def lessons_of(panel: Any, words: list[str]) -> list[tuple[str, Callable[[], Any], int]]:
     """Return each recipe's bare fit as a function of nothing, and its number of training rows."""
-    from market.timeframes import instant_ms, timeframe_ms
+    from market.timeframes import instant_ms
     from ml_pipeline.competing import chosen
     from ml_pipeline.fit import slice_rows
-    from ml_pipeline.lesson import Lesson
+    from ml_pipeline.learner import lesson_of
     from ml_pipeline.splits import turn_split
     from ml_pipeline.tasks import TASKS
 
@@ -94,17 +94,7 @@ def lessons_of(panel: Any, words: list[str]) -> list[tuple[str, Callable[[], Any
         training = panel.rows(split.mask(panel, "train"))
         rows = slice_rows(task, training, task.head_of(training))
         naive = task.baseline(rows, rows)
-        learnt = recipe.features
-        lesson = Lesson(
-            learnt,
-            rows.matrix(learnt),
-            rows.y,
-            naive.margin(rows),
-            naive.sigma(rows),
-            rows.panel.ts,
-            horizon,
-            timeframe_ms("1m"),
-        )
+        lesson = lesson_of(recipe, naive, rows)
         learn = recipe.load_estimator()
         name = f"{kind}/{recipe.name}"
         fits.append((name, lambda f=learn, x=lesson, r=recipe: f(x, r.hyperparams, 0), len(lesson)))

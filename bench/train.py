@@ -71,9 +71,9 @@ def panel_of(source: str, days: float) -> Any:
 def contest(recipe: Any, panel: Any, days: float) -> dict[str, Callable[[], Any]]:
     """Return the three as functions of nothing, and the number of training rows."""
     from bench.bare import bare
-    from market.timeframes import instant_ms, timeframe_ms
+    from market.timeframes import instant_ms
     from ml_pipeline.fit import fit, slice_rows
-    from ml_pipeline.lesson import Lesson
+    from ml_pipeline.learner import lesson_of
     from ml_pipeline.splits import turn_split
     from ml_pipeline.tasks import TASKS
 
@@ -83,16 +83,7 @@ def contest(recipe: Any, panel: Any, days: float) -> dict[str, Callable[[], Any]
     training = panel.rows(split.mask(panel, "train"))
     rows = slice_rows(task, training, task.head_of(training))
     naive = task.baseline(rows, rows)
-    lesson = Lesson(
-        recipe.features,
-        rows.matrix(recipe.features),
-        rows.y,
-        naive.margin(rows),
-        naive.sigma(rows),
-        rows.panel.ts,
-        horizon,
-        timeframe_ms("1m"),
-    )
+    lesson = lesson_of(recipe, naive, rows)
     learn = recipe.load_estimator()
     return {
         "rows": lambda: len(lesson),

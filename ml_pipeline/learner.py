@@ -11,7 +11,12 @@ from ml_pipeline.rows import Rows
 
 def fit_learner(recipe: Recipe, baseline: Baseline, rows: Rows, seed: int) -> Margin:
     """Return what the recipe's estimator makes of `rows`, sorted by time."""
-    lesson = Lesson(
+    return recipe.load_estimator()(lesson_of(recipe, baseline, rows), recipe.hyperparams, seed)
+
+
+def lesson_of(recipe: Recipe, baseline: Baseline, rows: Rows) -> Lesson:
+    """Return what the recipe's estimator is given of `rows`."""
+    return Lesson(
         names=recipe.features,
         X=rows.matrix(recipe.features),
         y=rows.y,
@@ -21,4 +26,3 @@ def fit_learner(recipe: Recipe, baseline: Baseline, rows: Rows, seed: int) -> Ma
         horizon_bars=rows.horizon_bars,
         bar_ms=timeframe_ms(rows.panel.timeframe),
     )
-    return recipe.load_estimator()(lesson, recipe.hyperparams, seed)

@@ -7,9 +7,9 @@ from typing import Any
 
 from ml_pipeline.novelty import FLAGGED
 from ml_pipeline.scoring import NOVEL_SHARE
+from models.common.bundle_checks import FIGURES
 
-_VERDICT = ("skill", "lower", "upper", "z", "n", "times", "effective_n", "loss", "base_loss")
-_TOLD = (*_VERDICT, NOVEL_SHARE)
+_TOLD = (*FIGURES, NOVEL_SHARE)
 _CAVEATS = {
     "direction": "The edge is smaller than what a trade costs: do not trade on it alone.",
     "momentum": "Most of the accuracy is arithmetic: a move that is large for its volatility tends "
@@ -97,7 +97,7 @@ def _chosen(facts: Mapping[str, Any]) -> str:
 
 def _verdict(about: Mapping[str, Any], metrics: Mapping[str, Any]) -> str:
     """Say how it did beside its baseline, with interval and sample size, in words."""
-    if any(metrics.get(name) is None for name in _VERDICT):
+    if any(metrics.get(name) is None for name in FIGURES):
         return ""
     loss = f"loss {metrics['loss']:.6g} on {metrics['n']:,.0f} rows it has not seen"
     if about["baseline"]:

@@ -9,6 +9,7 @@ import traceback
 from collections.abc import Mapping
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -35,6 +36,19 @@ def room() -> int:
     """Return how many characters a line of an answer may have."""
     piped = not (_stdout.is_terminal or "COLUMNS" in os.environ)
     return _WIDE if piped else Console().width
+
+
+def table(title: str, caption: str | None = None) -> Table:
+    """Return an empty table in the house's style."""
+    return Table(
+        title=title,
+        caption=caption,
+        title_justify="left",
+        caption_justify="left",
+        box=SIMPLE_HEAD,
+        pad_edge=False,
+        padding=(0, 1, 0, 0),
+    )
 
 
 def progress_console() -> Console:

@@ -7,7 +7,6 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.box import SIMPLE_HEAD
 from rich.markup import escape
 from rich.table import Table
 
@@ -68,15 +67,10 @@ def show_one(
 
 def listed(found: Sequence[Description]) -> Table:
     """Return descriptions as a table."""
-    table = Table(
-        title=f"{len(found)} features",
-        caption="– is scale-free; look-back and settling in bars"
+    table = console.table(
+        f"{len(found)} features",
+        "– is scale-free; look-back and settling in bars"
         + (f" of {found[0].timeframe}" if found else ""),
-        title_justify="left",
-        caption_justify="left",
-        box=SIMPLE_HEAD,
-        pad_edge=False,
-        padding=(0, 1, 0, 0),
     )
     for column in ("name", "group", "unit"):
         table.add_column(column, no_wrap=True)

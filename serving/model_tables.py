@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
-from rich.box import SIMPLE_HEAD
 from rich.markup import escape
 from rich.table import Table
 
 from market.timeframes import utc
+from serving.console import table
 
 Row = Mapping[str, Any]
 MARKS = {"champion": "[green]●[/green]", "challenger": "[cyan]○[/cyan]"}
@@ -19,19 +19,6 @@ _LEGEND = (
     "with its 95 % interval; through: no label after it was learnt from"
 )
 _VERDICT = ("skill", "lower", "upper", "z", "n", "times", "effective_n", "base_loss")
-
-
-def table(title: str, caption: str | None = None) -> Table:
-    """Return an empty table in the house's style."""
-    return Table(
-        title=title,
-        caption=caption,
-        title_justify="left",
-        caption_justify="left",
-        box=SIMPLE_HEAD,
-        pad_edge=False,
-        padding=(0, 1, 0, 0),
-    )
 
 
 def listed(rows: Sequence[Row], room: int = 100) -> Iterator[Table | str]:

@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from orchestration.service.facade import get_service
 from orchestration.service.resources import existing, store_of
 from orchestration.settings import Settings
+from serving.console import table
 
 Json = dict[str, Any]
 
@@ -35,33 +35,33 @@ def last_summary(settings: Settings) -> Json:
 def board(summary: Mapping[str, Any]) -> Table:
     """Return the leaderboard as a table; its title says when the market is simulated."""
     market = "SIMULATED market" if summary["simulated"] else summary["source_name"]
-    table = _table(
+    made = table(
         f"{summary['turn_id']} · {market}",
         "skill: part of the baseline's loss that is saved; at least: 95 % lower bound",
     )
     for name, justify in _COLUMNS.items():
-        table.add_column(name, justify=justify, no_wrap=True)
+        made.add_column(name, justify=justify, no_wrap=True)
     for row in summary["leaderboard"]:
-        table.add_row(*_cells(row))
-    return table
+        made.add_row(*_cells(row))
+    return made
 
 
 def turns_table(turns: Sequence[Mapping[str, Any]]) -> Table:
     """Return past turns, the last first."""
-    table = _table("turns, the last first")
+    made = table("turns, the last first")
     for name in ("turn", "status", "simulated", "trained", "seconds"):
-        table.add_column(name, no_wrap=name == "turn")
+        made.add_column(name, no_wrap=name == "turn")
     for turn in turns:
         summary = turn["summary"]
         seconds = summary.get("seconds", {}).get("total")
-        table.add_row(
+        made.add_row(
             turn["turn_id"],
             turn["status"],
             {True: "yes", False: "no"}.get(summary.get("simulated"), ""),
             str(summary.get("versions_trained", "")),
             "" if seconds is None else f"{seconds:.1f}",
         )
-    return table
+    return made
 
 
 _COLUMNS: Mapping[str, Any] = {
@@ -72,18 +72,6 @@ _COLUMNS: Mapping[str, Any] = {
     "n": "right",
     "baseline": "left",
 }
-
-
-def _table(title: str, caption: str | None = None) -> Table:
-    return Table(
-        title=title,
-        caption=caption,
-        title_justify="left",
-        caption_justify="left",
-        box=SIMPLE_HEAD,
-        pad_edge=False,
-        padding=(0, 1, 0, 0),
-    )
 
 
 def _cells(row: Mapping[str, Any]) -> list[str]:

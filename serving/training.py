@@ -183,8 +183,7 @@ def live_deploy(
     """Verify a package again, back up what serves, and swap: as one operation.
 
     What is not proven to beat its baseline, or provably worse than what serves, is refused without
-    --force. Exit status: 0 it serves, 1
-    refused, and what served keeps serving.
+    --force. Exit status: 0 it serves, 1 refused, and what served keeps serving.
     """
     from orchestration.lifecycle.trainer import SafeModelTrainer
 

@@ -134,7 +134,7 @@ class PredictionModelRegistry:
         kind = parse_kind(model_type)
         entry = check_word(version, "version") if version else _link_name(LATEST, timeframe)
         scopes = self.scopes(kind)
-        own = [scope for scope in scopes if _letters(scope) == _letters(symbol)]
+        own = [scope for scope in scopes if letters(scope) == letters(symbol)]
         for scope in own or [s for s in scopes if self._serves(s, kind, entry, symbol)]:
             path = self.root / scope / kind / entry
             if path.exists():
@@ -234,7 +234,7 @@ class PredictionModelRegistry:
         training = read_documents(path, root=self.root).metadata.get("training")
         symbols = training.get("symbols") if isinstance(training, dict) else None
         listed = symbols if isinstance(symbols, list) else []
-        return _letters(symbol) in (_letters(str(one)) for one in listed)
+        return letters(symbol) in (letters(str(one)) for one in listed)
 
 
 def link_target(link: Path) -> str | None:
@@ -251,6 +251,6 @@ def _link_name(role: str, timeframe: str | None) -> str:
     return check_word(f"{role}-{timeframe}", "link") if timeframe else role
 
 
-def _letters(symbol: str) -> str:
+def letters(symbol: str) -> str:
     """Return `symbol` without its separators: BTC-USDT, BTC/USDT and btcusdt are one."""
     return "".join(c for c in symbol if c.isalnum()).upper()

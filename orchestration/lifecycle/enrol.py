@@ -10,7 +10,6 @@ from models.common.bundle import Bundle
 from models.common.slot import Slot
 from orchestration.lifecycle.places import Places
 
-VERDICT = ("skill", "lower", "upper", "z", "n", "times", "effective_n", "loss", "base_loss")
 _SHOWN = ("skill", "lower", "upper", "z", "n")
 BY_HAND, DEPLOYED = "by_hand", "deployed_ms"
 
@@ -53,8 +52,7 @@ def enrol(bundle: Bundle, places: Places, pictures: Iterable[Path] = ()) -> str:
         parent, version, params, bundle.metrics, pictures, bundle.folder, slot=slot, tags=tags
     )
     tracking.finish_run(parent)
-    gate = {name: f"{value:.6g}" for name, value in _figures(bundle.metrics, _SHOWN).items()}
-    tracking.register(slot, version, run_id, bundle.folder, {**tags, **gate})
+    tracking.register(slot, version, run_id, bundle.folder, {**tags, **gate_tags(bundle.metrics)})
     places.store.register_model(slot.key, version, **_facts(about), run_id=run_id)
     return run_id
 
@@ -100,6 +98,7 @@ def _facts(about: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _figures(metrics: Mapping[str, Any], names: Iterable[str]) -> dict[str, float]:
-    found = {name: metrics.get(name) for name in names}
-    return {name: float(value) for name, value in found.items() if value is not None}
+def gate_tags(figures: Mapping[str, Any]) -> dict[str, str]:
+    """Return a verdict as tags, so that the registry's page shows why."""
+    found = {name: figures.get(name) for name in _SHOWN}
+    return {name: f"{value:.6g}" for name, value in found.items() if value is not None}

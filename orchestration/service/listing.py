@@ -10,7 +10,7 @@ from market.symbols import UNIVERSES
 from models.common.bundle import Bundle
 from models.common.errors import ModelError, ModelNotFound
 from models.common.names import resolve
-from models.common.registry import CHALLENGER, PredictionModelRegistry, parse_kind
+from models.common.registry import CHALLENGER, PredictionModelRegistry, letters, parse_kind
 from models.common.slot import Slot
 from orchestration.service.resources import registry_of, store_of
 from orchestration.settings import Settings
@@ -162,13 +162,13 @@ def slots_of(
     own: dict[str, set[str]] = {}
     for row in rows:
         if row["kind"] == kind and timeframe in (None, row["timeframe"]):
-            own.setdefault(row["slot"], set()).update(map(_letters, row["symbols"]))
+            own.setdefault(row["slot"], set()).update(map(letters, row["symbols"]))
     slots = {Slot.parse(key): symbols | _members(key) for key, symbols in own.items()}
     if scope is not None:
         found = [slot for slot in slots if slot.scope == scope]
     else:
-        named = [slot for slot in slots if _letters(slot.scope) == _letters(symbol)]
-        pooled = sorted(slot for slot, symbols in slots.items() if _letters(symbol) in symbols)
+        named = [slot for slot in slots if letters(slot.scope) == letters(symbol)]
+        pooled = sorted(slot for slot, symbols in slots.items() if letters(symbol) in symbols)
         found = named or [slot for slot in pooled if slot.scope == pooled[0].scope]
     if found:
         return sorted(found)
@@ -240,9 +240,4 @@ def _more(rows: list[Json]) -> str:
 
 def _members(slot_key: str) -> set[str]:
     scope = slot_key.split("/")[0]
-    return set(map(_letters, UNIVERSES.get(scope) or scope.split("+")))
-
-
-def _letters(symbol: str) -> str:
-    """Return `symbol` without its separators: BTC-USDT, BTC/USDT and btcusdt are one."""
-    return "".join(c for c in symbol if c.isalnum()).upper()
+    return set(map(letters, UNIVERSES.get(scope) or scope.split("+")))

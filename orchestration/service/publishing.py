@@ -12,14 +12,14 @@ from ml_pipeline.lineage import lineage
 from ml_pipeline.panel import Panel
 from ml_pipeline.pictures import IMPORTANCE, VALIDATION, importance_picture, validation_picture
 from ml_pipeline.tasks import TASKS
+from models.common.bundle_checks import FIGURES
 from models.common.slot import Slot
+from orchestration.lifecycle.enrol import gate_tags
 from orchestration.service.data import split_of
 from orchestration.service.judging import Arena, Entrant, open_arena, said
 from orchestration.service.refs import Dataset, Fit, Fits, Json, Judged, Published, TurnRef
 from orchestration.service.resources import registry_of, source_of, store_of, tracking_of
 from orchestration.service.staging import load_fitted, recipe_of
-
-VERDICT = ("skill", "lower", "upper", "z", "n", "times", "effective_n", "loss", "base_loss")
 
 
 def parameters(turn: TurnRef) -> Json:
@@ -76,7 +76,7 @@ def publish_kind(turn: TurnRef, data: Dataset, fits: Fits, judged: Judged) -> Pu
             fitted,
             about,
             panel,
-            {**row["metrics"], **{name: row[name] for name in VERDICT}},
+            {**row["metrics"], **{name: row[name] for name in FIGURES}},
             {name: path.read_bytes() for name, path in drawn[fit.version].items()},
         )
         facts["data_hash"] = about["data_hash"]
@@ -179,7 +179,7 @@ def _track(
         "trained_through": about["trained_through"],
         "turn": turn.turn_id,
     }
-    figures = {name: row[name] for name in VERDICT}
+    figures = {name: row[name] for name in FIGURES}
     shown = {
         **about["hyperparams"],
         "kind": about["kind"],
@@ -193,11 +193,5 @@ def _track(
     run_id = tracking.model_run(
         turn_run(turn), fit.version, shown, metrics, pictures, bundle, slot=slot, tags=tags
     )
-    tracking.register(slot, fit.version, run_id, bundle, {**tags, **_gate_tags(figures)})
+    tracking.register(slot, fit.version, run_id, bundle, {**tags, **gate_tags(figures)})
     return run_id
-
-
-def _gate_tags(figures: Mapping[str, Any]) -> dict[str, str]:
-    """Return the verdict as tags, so that the registry's page shows why."""
-    shown = ("skill", "lower", "upper", "z", "n")
-    return {name: f"{figures[name]:.6g}" for name in shown if figures[name] is not None}
