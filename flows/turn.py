@@ -109,7 +109,7 @@ class Turn:
     def _settle(self, step: Step, subject: str, state: State[Any]) -> bool:
         answer = state.result(raise_on_failure=False)
         if state.is_completed():
-            self._branches.setdefault(subject, []).append(state)
+            self._branches.setdefault(subject, []).append(_signal(state))
             self.board.end(step.name, subject, in_words(answer))
             return True
         self._message = steps.fail(self.ref, step.name, subject, answer).message
@@ -118,6 +118,15 @@ class Turn:
 
     def _heads(self) -> list[Any]:
         return [state for branch in self._branches.values() for state in branch]
+
+
+def _signal(state: State[Any]) -> State[Any]:
+    """Return the end of a step without its answer, for later steps to wait for.
+
+    Prefect looks into all that a step waits for, and draws an edge from the step that last answered
+    with the same object: the name of a kind lies in the answers of many.
+    """
+    return state.model_copy(update={"data": True})
 
 
 def end_of(summary: Json) -> State[Json]:
