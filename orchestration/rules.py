@@ -23,6 +23,12 @@ class Gates(_Part):
     parity_max: float = Field(1e-4, gt=0, description="exported graph against the fitted model")
     tenure_turns: int = Field(2, ge=0, description="turns a champion serves before it can fall")
     keep_top: int = Field(3, ge=1, description="versions kept in a slot besides the baseline")
+    ledger_days: float = Field(14, gt=0, description="days of ledger that speak with full weight")
+    window_days: float = Field(28, gt=0, description="last days of the ledger that are judged")
+    least_days: float = Field(2, ge=0, description="days of ledger below which nothing is promoted")
+    confidence_set: float = Field(0.1, gt=0, lt=1, description="level of the model confidence set")
+    outside_turns: int = Field(2, ge=1, description="turns outside before a line is archived")
+    rest_turns: int = Field(14, ge=0, description="turns that an archived recipe is not fitted")
     leaderboard: int = Field(5, ge=1, description="rows of the leaderboard across slots")
 
 

@@ -19,7 +19,9 @@ MODEL_STATUSES: Final = (
 )  # fmt: skip
 # What the user's documents call the model in service.
 STATUS_SYNONYMS: Final = {"active": "champion"}
-ROLES: Final = ("champion", "shadow", "baseline")
+BACKFILL: Final = "backfill"
+"""Role of what was predicted after the fact, by a fit that knew nothing of the bar."""
+ROLES: Final = ("champion", "shadow", "baseline", BACKFILL)
 
 
 class _Plain:

@@ -1,0 +1,221 @@
+"""Lines: what each recipe of a slot said, bar by bar, through its freshest version in service.
+
+A recipe is fitted anew every turn, so no version lives long enough to be judged by its ledger. A
+*line* is the succession of a recipe's versions; at each bar it says what its freshest version in
+service said. The baseline is a line like any other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ml_pipeline.panel import Panel
+from ml_pipeline.scoring import row_losses
+from ml_pipeline.tasks import EVENT_THRESHOLD, TASKS
+from models.common.slot import Slot
+from orchestration.store.records import BACKFILL, ModelRecord
+
+Floats = NDArray[np.float64]
+
+BASELINE = "baseline"
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line's rows on the grid of all bars of a slot, T times by S symbols.
+
+    Attributes
+    ----------
+    recipe
+        Whose line it is; ``baseline`` for that of the naive models.
+    loss
+        Loss of each bar, float64 [T, S]; NaN where the line said nothing or nothing counts.
+    raw
+        What it said, float64 [T, S, K]; NaN where it said nothing.
+    version
+        Index into `Lines.versions` of the version that said it, int32 [T, S]; -1 where none did.
+    live
+        Whether it was said when the bar closed (and not filled in afterwards), bool [T, S].
+    """
+
+    recipe: str
+    loss: Floats
+    raw: Floats
+    version: NDArray[np.int32]
+    live: NDArray[np.bool_]
+
+    @property
+    def baseline(self) -> bool:
+        """Whether it is the line of the slot's baselines."""
+        return self.recipe == BASELINE
+
+    @property
+    def known(self) -> NDArray[np.bool_]:
+        """Bars that were said and whose outcome counts, bool [T, S]."""
+        return np.isfinite(self.loss)
+
+
+@dataclass(frozen=True)
+class Lines:
+    """Every line of one slot on one grid.
+
+    Attributes
+    ----------
+    slot
+        Where.
+    ts
+        Opening times, int64 [T] in milliseconds, increasing.
+    symbols
+        Sorted, S of them.
+    versions
+        Every version that said something, in order of their names.
+    heads
+        Head parameters of each of `versions`, all with one meaning of an event.
+    outcome
+        Labels of each bar, float64 [T, S, L]; NaN where unknown or void.
+    lines
+        By recipe.
+    """
+
+    slot: Slot
+    ts: NDArray[np.int64]
+    symbols: tuple[str, ...]
+    versions: tuple[str, ...]
+    heads: tuple[Mapping[str, Any], ...]
+    outcome: Floats
+    lines: Mapping[str, Line]
+
+    @property
+    def plain(self) -> Line | None:
+        """The baseline's line, None where the ledger has none."""
+        return self.lines.get(BASELINE)
+
+
+def recipe_of(model: ModelRecord) -> str:
+    """Return the line that a version belongs to."""
+    if model.facts.get("baseline"):
+        return BASELINE
+    return str(model.facts.get("recipe") or model.version.rpartition("_")[2])
+
+
+def lines_of(slot: Slot, rows: pd.DataFrame, models: Mapping[str, ModelRecord]) -> Lines:
+    """Return the lines of a slot, from ledger rows only.
+
+    Of several versions of a recipe at one bar the one that predicted in its time goes before one
+    filled in afterwards, and then the freshest. All are scored by one meaning of an event, that of
+    the freshest baseline: losses by different events are no pair.
+
+    Parameters
+    ----------
+    rows
+        As `Store.ledger` returns them; what is not resolved is left out.
+    models
+        Records of the slot's versions, by version; rows of others are left out.
+    """
+    own = rows[rows["resolved"].to_numpy(bool)]
+    version, versions = _codes(own["version"])
+    known = np.array([name in models for name in versions], dtype=bool)
+    if not known.all():
+        own = own[known[version]]
+        version, versions = _codes(own["version"])
+    symbol, symbols = _codes(own["symbol"])
+    ts, at = np.unique(own["ts_ms"].to_numpy(np.int64), return_inverse=True)
+    recipes = [recipe_of(models[name]) for name in versions]
+    names = sorted(set(recipes))
+    of = np.array([names.index(recipe) for recipe in recipes], dtype=np.int64)
+    live = (own["role"] != BACKFILL).to_numpy(bool)
+    shape = (len(names), len(ts), len(symbols))
+    place = np.ravel_multi_index((of[version], at, symbol), shape) if len(own) else at
+    # Written in this order, the last one to a place stays: live over filled in, fresh over old.
+    order = np.lexsort((version, live))
+    place = place[order]
+    raw, outcome = matrix(own, "raw"), matrix(own, "outcome")
+    heads = _heads(versions, models)
+    loss = _losses(slot, heads, raw, outcome)
+    grid = {
+        "loss": _scatter(shape, place, loss[order], np.nan),
+        "raw": _scatter((*shape, raw.shape[1]), place, raw[order], np.nan),
+        "version": _scatter(shape, place, version[order].astype(np.int32), -1),
+        "live": _scatter(shape, place, live[order], False),
+    }
+    bar = at * len(symbols) + symbol
+    return Lines(
+        slot=slot,
+        ts=ts,
+        symbols=symbols,
+        versions=versions,
+        heads=heads,
+        outcome=_scatter((*shape[1:], outcome.shape[1]), bar, outcome, np.nan),
+        lines={
+            name: Line(name, **{key: values[k] for key, values in grid.items()})
+            for k, name in enumerate(names)
+        },
+    )
+
+
+def matrix(rows: pd.DataFrame, prefix: str) -> Floats:
+    """Return the columns ``<prefix>_0 …`` of ledger rows as float64 [n, K]."""
+    names = [name for name in rows.columns if str(name).startswith(f"{prefix}_")]
+    return rows[names].to_numpy(np.float64)
+
+
+def _codes(column: pd.Series[Any]) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+    """Return each value's place among the sorted different ones, and these."""
+    codes, found = pd.factorize(column)
+    values = np.asarray(found, dtype=object).astype(str)
+    rank = np.argsort(np.argsort(values))
+    return rank[codes].astype(np.int64), tuple(np.sort(values).tolist())
+
+
+def _heads(
+    versions: tuple[str, ...], models: Mapping[str, ModelRecord]
+) -> tuple[Mapping[str, Any], ...]:
+    """Return the head of each version, all with the event of the freshest baseline."""
+    heads = [dict(models[name].facts.get("head") or {}) for name in versions]
+    plain = [k for k, name in enumerate(versions) if recipe_of(models[name]) == BASELINE]
+    freshest = plain or list(range(len(versions)))
+    event = heads[freshest[-1]].get(EVENT_THRESHOLD) if freshest else None
+    one = {} if event is None else {EVENT_THRESHOLD: event}
+    return tuple({**head, **one} for head in heads)
+
+
+def _losses(
+    slot: Slot, heads: tuple[Mapping[str, Any], ...], raw: Floats, outcome: Floats
+) -> Floats:
+    """Return the loss of each row; heads share an event, and no loss asks for more of them."""
+    if not len(raw):
+        return np.empty(0)
+    head = heads[-1]
+    return row_losses(TASKS[slot.kind], head, raw, as_panel(slot, outcome))
+
+
+def as_panel(slot: Slot, outcome: Floats) -> Panel:
+    """Return outcomes [n, L] as a panel without features: what a task computes its targets from."""
+    n = len(outcome)
+    return Panel(
+        timeframe=slot.timeframe,
+        symbols=("",),
+        names=(),
+        ts=np.zeros(n, dtype=np.int64),
+        symbol=np.zeros(n, dtype=np.int16),
+        X=np.empty((n, 0), dtype=np.float32),
+        close=np.ones(n),
+        labels={label: outcome[:, k] for k, label in enumerate(TASKS[slot.kind].target)},
+    )
+
+
+def _scatter(
+    shape: tuple[int, ...], place: NDArray[np.int64], values: NDArray[Any], empty: Any
+) -> NDArray[Any]:
+    """Return a grid of `shape` with `values` at their places, the last one where several meet."""
+    width = values.shape[1:]
+    cells = int(np.prod(shape[: len(shape) - len(width)]))
+    flat = np.full((cells, *width), empty, dtype=values.dtype)
+    flat[place] = values
+    return flat.reshape(shape)
