@@ -19,13 +19,11 @@ from market.timeframes import timeframe_ms
 from ml_pipeline.errors import PanelError
 from ml_pipeline.outcomes import KNOWN_AT, OUTCOMES, outcomes
 from ml_pipeline.panel import Panel
-from ml_pipeline.scoring import row_losses
-from ml_pipeline.tasks import EVENT_THRESHOLD, TASKS, Task
+from ml_pipeline.tasks import TASKS
 from models.common.bundle import Bundle
 from models.common.errors import FeatureError, ModelError
 from models.common.registry import PredictionModelRegistry
 from models.common.slot import Slot
-from orchestration.drift import Track
 from orchestration.store.records import ModelRecord
 from orchestration.store.store import Store
 
@@ -43,8 +41,6 @@ ROLES: Mapping[str, str] = MappingProxyType(
 
 SERVES_FROM = "serves_from_ms"
 """Fact of a version: the first bar, by opening time, that it predicts in service."""
-
-_HITS = ("direction", "momentum")
 
 
 @dataclass(frozen=True)
@@ -165,127 +161,3 @@ def resolve(
         )
         new += store.add_outcomes(slot.key, frame)
     return new
-
-
-def ledger_losses(slot: Slot, head: Mapping[str, object], rows: pd.DataFrame) -> Floats:
-    """Return the loss of each ledger row of one version, float64 [n]; NaN where none counts.
-
-    Parameters
-    ----------
-    head
-        Head parameters of the version: a risk event is what the threshold in it makes one.
-    rows
-        Rows as `Store.ledger` returns them.
-    """
-    task = TASKS[slot.kind]
-    return row_losses(task, head, _matrix(rows, "raw"), _labels(task, slot, rows))
-
-
-def track(store: Store, slot: Slot, since_ms: int | None = None) -> Track:
-    """Return what the champions of a slot did, bar by bar, each while it was champion.
-
-    It begins where the recipe in service came into it: no champion answers for what another recipe
-    did before. All are scored by one meaning of an event, that of the freshest baseline.
-
-    Parameters
-    ----------
-    since_ms
-        First bar to look at, by opening time; the whole ledger if None.
-    """
-    rows = store.ledger(slot.key, since_ms=since_ms)
-    rows = rows[rows["resolved"]]
-    models = {model.version: model for model in store.list_models(slot_key=slot.key)}
-    heads = _heads(rows, models)
-    bars = ["symbol", "ts_ms"]
-    served = _scored(slot, _reign(rows[rows["role"] == "champion"], models), heads)
-    plain = _scored(slot, rows[rows["role"] == "baseline"], heads)
-    joined = served.merge(plain, on=bars, how="left", suffixes=("", "_base"))
-    # While the baseline itself is champion it has no shadow: it is compared with itself.
-    for name in ("loss", "hit"):
-        joined[f"{name}_base"] = joined[f"{name}_base"].fillna(joined[name])
-    gain = joined["loss_base"] - joined["loss"]
-    if slot.kind in _HITS:
-        joined = joined.assign(gain=gain, score=joined["hit"], plain=joined["hit_base"])
-    else:
-        total = joined["loss_base"] + joined["loss"]
-        share = (gain / total.where(total > 0)).fillna(0.0)
-        joined = joined.assign(gain=share, score=share, plain=0.0)
-    means = joined.groupby("ts_ms")[["gain", "score", "plain"]].mean()
-    return Track(
-        ts=means.index.to_numpy(np.int64),
-        gain=means["gain"].to_numpy(np.float64),
-        score=means["score"].to_numpy(np.float64),
-        plain=means["plain"].to_numpy(np.float64),
-    )
-
-
-def _heads(
-    rows: pd.DataFrame, models: Mapping[str, ModelRecord]
-) -> dict[str, Mapping[str, object]]:
-    """Return the head of each version in `rows`, all with the event of the freshest baseline.
-
-    Each version was fitted with a threshold of its own; losses by different events are no pair.
-    """
-    versions = set(rows["version"])
-    heads = {version: dict(models[version].facts.get("head", {})) for version in versions}
-    plain = set(rows["version"][rows["role"] == "baseline"]) or versions
-    event = heads[max(plain)].get(EVENT_THRESHOLD) if plain else None
-    one = {} if event is None else {EVENT_THRESHOLD: event}
-    return {version: {**head, **one} for version, head in heads.items()}
-
-
-def _reign(served: pd.DataFrame, models: Mapping[str, ModelRecord]) -> pd.DataFrame:
-    """Return the champions' rows after the last one of another recipe than the champion's."""
-    champion = next((m for m in models.values() if m.status == "champion"), None)
-    if champion is None:
-        return served
-    recipes = {v: models[v].facts.get("recipe", v) for v in set(served["version"])}
-    own = champion.facts.get("recipe", champion.version)
-    others = served["ts_ms"][served["version"].map(recipes) != own]
-    return served[served["ts_ms"] > others.max()] if len(others) else served
-
-
-def _scored(
-    slot: Slot, rows: pd.DataFrame, heads: Mapping[str, Mapping[str, object]]
-) -> pd.DataFrame:
-    """Return loss and hit of each row that counts; of two versions at one bar, the later made."""
-    parts = [pd.DataFrame({"symbol": [], "ts_ms": [], "loss": [], "hit": [], "made_ms": []})]
-    for version, own in rows.groupby("version"):
-        p, outcome = own["raw_0"].to_numpy(), own["outcome_0"].to_numpy()
-        # A coin that says one half is right every other time.
-        hit = np.where(p == 0.5, 0.5, (p > 0.5) == (outcome > 0.5))
-        parts.append(
-            pd.DataFrame(
-                {
-                    "symbol": own["symbol"].to_numpy(),
-                    "ts_ms": own["ts_ms"].to_numpy(),
-                    "loss": ledger_losses(slot, heads[str(version)], own),
-                    "hit": hit.astype(np.float64),
-                    "made_ms": own["made_ms"].to_numpy(),
-                }
-            )
-        )
-    scored = pd.concat([part for part in parts if len(part)] or parts[:1])
-    scored = scored[np.isfinite(scored["loss"].astype(np.float64))].sort_values("made_ms")
-    return scored.drop_duplicates(["symbol", "ts_ms"], keep="last").drop(columns="made_ms")
-
-
-def _matrix(rows: pd.DataFrame, prefix: str) -> Floats:
-    names = [name for name in rows.columns if str(name).startswith(f"{prefix}_")]
-    return rows[names].to_numpy(np.float64)
-
-
-def _labels(task: Task, slot: Slot, rows: pd.DataFrame) -> Panel:
-    """Return ledger rows as a panel without features: what a task computes its targets from."""
-    names = sorted(set(rows["symbol"]))
-    outcome = _matrix(rows, "outcome")
-    return Panel(
-        timeframe=slot.timeframe,
-        symbols=tuple(names),
-        names=(),
-        ts=rows["ts_ms"].to_numpy(np.int64),
-        symbol=np.searchsorted(names, rows["symbol"]).astype(np.int16),
-        X=np.empty((len(rows), 0), dtype=np.float32),
-        close=np.ones(len(rows)),
-        labels={label: outcome[:, k] for k, label in enumerate(task.target)},
-    )

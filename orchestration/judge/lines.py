@@ -118,40 +118,63 @@ def lines_of(slot: Slot, rows: pd.DataFrame, models: Mapping[str, ModelRecord]) 
     models
         Records of the slot's versions, by version; rows of others are left out.
     """
-    own = rows[rows["resolved"].to_numpy(bool)]
-    version, versions = _codes(own["version"])
-    known = np.array([name in models for name in versions], dtype=bool)
-    if not known.all():
-        own = own[known[version]]
-        version, versions = _codes(own["version"])
-    symbol, symbols = _codes(own["symbol"])
-    ts, at = np.unique(own["ts_ms"].to_numpy(np.int64), return_inverse=True)
-    recipes = [recipe_of(models[name]) for name in versions]
-    names = sorted(set(recipes))
-    of = np.array([names.index(recipe) for recipe in recipes], dtype=np.int64)
+    own = settled(rows, models)
+    version, versions = codes(own["version"])
+    of = np.array([recipe_of(models[name]) for name in versions], dtype=object)
     live = (own["role"] != BACKFILL).to_numpy(bool)
+    return grid_of(slot, own, models, of[version], (version, live))
+
+
+def settled(rows: pd.DataFrame, models: Mapping[str, ModelRecord]) -> pd.DataFrame:
+    """Return the resolved ledger rows of versions that are registered."""
+    return rows[rows["resolved"].to_numpy(bool) & rows["version"].isin(list(models)).to_numpy(bool)]
+
+
+def grid_of(
+    slot: Slot,
+    rows: pd.DataFrame,
+    models: Mapping[str, ModelRecord],
+    line: NDArray[Any],
+    order: tuple[NDArray[Any], ...],
+) -> Lines:
+    """Return ledger rows as lines on one grid.
+
+    Parameters
+    ----------
+    rows
+        Of `settled`.
+    line
+        The line that each row belongs to, str [n].
+    order
+        Of several rows of a line at one bar the last one counts, by these keys; the last key is
+        the first that is looked at, as in `numpy.lexsort`.
+    """
+    version, versions = codes(rows["version"])
+    symbol, symbols = codes(rows["symbol"])
+    of, names = codes(pd.Series(line, dtype=object))
+    ts, at = np.unique(rows["ts_ms"].to_numpy(np.int64), return_inverse=True)
+    last = np.lexsort(order)
     shape = (len(names), len(ts), len(symbols))
-    place = np.ravel_multi_index((of[version], at, symbol), shape) if len(own) else at
-    # Written in this order, the last one to a place stays: live over filled in, fresh over old.
-    order = np.lexsort((version, live))
-    place = place[order]
-    raw, outcome = matrix(own, "raw"), matrix(own, "outcome")
-    heads = _heads(versions, models)
-    loss = _losses(slot, heads, raw, outcome)
+    place = ((of * len(ts) + at) * len(symbols) + symbol)[last]
+    raw, outcome = matrix(rows, "raw"), matrix(rows, "outcome")
+    plain = np.unique(version[line == BASELINE])
+    heads = _heads(versions, models, plain)
+    live = (rows["role"] != BACKFILL).to_numpy(bool)
     grid = {
-        "loss": _scatter(shape, place, loss[order], np.nan),
-        "raw": _scatter((*shape, raw.shape[1]), place, raw[order], np.nan),
-        "version": _scatter(shape, place, version[order].astype(np.int32), -1),
-        "live": _scatter(shape, place, live[order], False),
+        "loss": _scatter(shape, place, _losses(slot, heads, raw, outcome)[last], np.nan),
+        "raw": _scatter((*shape, raw.shape[1]), place, raw[last], np.nan),
+        "version": _scatter(shape, place, version[last].astype(np.int32), -1),
+        "live": _scatter(shape, place, live[last], False),
     }
-    bar = at * len(symbols) + symbol
     return Lines(
         slot=slot,
         ts=ts,
         symbols=symbols,
         versions=versions,
         heads=heads,
-        outcome=_scatter((*shape[1:], outcome.shape[1]), bar, outcome, np.nan),
+        outcome=_scatter(
+            (*shape[1:], outcome.shape[1]), at * len(symbols) + symbol, outcome, np.nan
+        ),
         lines={
             name: Line(name, **{key: values[k] for key, values in grid.items()})
             for k, name in enumerate(names)
@@ -165,7 +188,7 @@ def matrix(rows: pd.DataFrame, prefix: str) -> Floats:
     return rows[names].to_numpy(np.float64)
 
 
-def _codes(column: pd.Series[Any]) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+def codes(column: pd.Series[Any]) -> tuple[NDArray[np.int64], tuple[str, ...]]:
     """Return each value's place among the sorted different ones, and these."""
     codes, found = pd.factorize(column)
     values = np.asarray(found, dtype=object).astype(str)
@@ -174,14 +197,12 @@ def _codes(column: pd.Series[Any]) -> tuple[NDArray[np.int64], tuple[str, ...]]:
 
 
 def _heads(
-    versions: tuple[str, ...], models: Mapping[str, ModelRecord]
+    versions: tuple[str, ...], models: Mapping[str, ModelRecord], plain: NDArray[np.int64]
 ) -> tuple[Mapping[str, Any], ...]:
-    """Return the head of each version, all with the event of the freshest baseline."""
+    """Return the head of each version, all with the event of the freshest of the `plain` ones."""
     heads = [dict(models[name].facts.get("head") or {}) for name in versions]
-    plain = [k for k, name in enumerate(versions) if recipe_of(models[name]) == BASELINE]
-    freshest = plain or list(range(len(versions)))
-    event = heads[freshest[-1]].get(EVENT_THRESHOLD) if freshest else None
-    one = {} if event is None else {EVENT_THRESHOLD: event}
+    freshest = plain[-1:] if len(plain) else np.arange(len(versions))[-1:]
+    one = {key: heads[k][key] for k in freshest for key in (EVENT_THRESHOLD,) if key in heads[k]}
     return tuple({**head, **one} for head in heads)
 
 

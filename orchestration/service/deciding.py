@@ -8,6 +8,7 @@ from market.timeframes import DAY_MS, timeframe_ms
 from ml_pipeline.panel import Panel
 from orchestration import engine
 from orchestration.drift import LEARNING, Rules, assess
+from orchestration.judge.served import track
 from orchestration.lifecycle.apply import apply
 from orchestration.lifecycle.decide import Decision, decide
 from orchestration.lifecycle.gates import DRIFTED, Incumbent
@@ -45,7 +46,7 @@ def watch(turn: TurnRef, kind: str) -> Drifted:
     slot, store = turn.slot(kind), store_of(turn.settings)
     champion = champion_in_store(store, slot)
     verdict = assess(
-        engine.track(store, slot, turn.at_ms - _TRACK_DAYS * DAY_MS),
+        track(store, slot, turn.at_ms - _TRACK_DAYS * DAY_MS),
         timeframe_ms(turn.settings.timeframe),
         horizon_of(turn, kind),
         Rules(**turn.settings.drift.model_dump()),

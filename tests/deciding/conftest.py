@@ -25,6 +25,13 @@ def blank(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
+def store(blank: Path, tmp_path: Path) -> Store:
+    """An empty store."""
+    shutil.copytree(blank, tmp_path / "home")
+    return Store(load_settings(home=tmp_path / "home").store_url)
+
+
+@pytest.fixture
 def new_settings(
     blank: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., Settings]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,75 +11,9 @@ import pytest
 
 from market.source import open_source
 from ml_pipeline.panel import Panel
-from models.common.slot import Slot
 from orchestration import engine
-from orchestration.settings import load_settings
 from orchestration.store.store import Store
-
-MINUTE = 60_000
-START = pd.Timestamp("2025-05-20", tz="UTC")
-START_MS = int(START.timestamp() * 1000)
-DIRECTION = Slot("majors", "direction", "1m")
-VOLATILITY = Slot("majors", "volatility", "1m")
-
-
-@pytest.fixture
-def store(blank: Path, tmp_path: Path) -> Store:
-    shutil.copytree(blank, tmp_path / "home")
-    return Store(load_settings(home=tmp_path / "home").store_url)
-
-
-def say(store: Store, slot: Slot, version: str, role: str, raws: dict, **facts: object) -> None:
-    """Register a version and store what it said: raw numbers by (symbol, bar)."""
-    store.register_model(slot.key, version, **facts)
-    rows = [(s, START_MS + bar * MINUTE, list(raw)) for (s, bar), raw in raws.items()]
-    store.add_predictions(
-        slot.key, version, role, pd.DataFrame(rows, columns=["symbol", "ts_ms", "raw"])
-    )
-
-
-def came(store: Store, slot: Slot, outcomes: dict) -> None:
-    rows = [(s, START_MS + bar * MINUTE, list(values)) for (s, bar), values in outcomes.items()]
-    store.add_outcomes(slot.key, pd.DataFrame(rows, columns=["symbol", "ts_ms", "outcome"]))
-
-
-def test_a_track_pairs_the_champion_with_the_baseline_bar_by_bar(store: Store) -> None:
-    say(store, DIRECTION, "v1", "champion", {("A", 0): [0.8], ("B", 0): [0.4], ("A", 1): [0.6]})
-    say(store, DIRECTION, "v0", "baseline", {("A", 0): [0.5], ("B", 0): [0.5], ("A", 1): [0.5]})
-    came(store, DIRECTION, {("A", 0): [1.0], ("B", 0): [1.0], ("A", 1): [np.nan]})
-    track = engine.track(store, DIRECTION)
-    assert track.ts.tolist() == [START_MS]  # bar 1 did not move: it does not count
-    gain = np.log(2) - (-np.log(0.8) - np.log(0.4)) / 2
-    assert track.gain == pytest.approx([gain])
-    assert track.score.tolist() == [0.5]  # one of two was right
-    assert track.plain.tolist() == [0.5]  # a coin is right every other time
-
-
-def test_a_track_follows_the_champion_of_the_time(store: Store) -> None:
-    say(store, DIRECTION, "v1", "champion", {("A", 0): [0.9]})
-    say(store, DIRECTION, "v2", "champion", {("A", 1): [0.2]})
-    say(store, DIRECTION, "v3", "shadow", {("A", 0): [0.1], ("A", 1): [0.9]})
-    say(store, DIRECTION, "v0", "baseline", {("A", 0): [0.5]})
-    came(store, DIRECTION, {("A", 0): [1.0], ("A", 1): [1.0]})
-    track = engine.track(store, DIRECTION)
-    assert track.score.tolist() == [1.0, 0.0]
-    # At bar 1 nobody else was the baseline: the champion was, and is compared with itself.
-    assert track.gain.tolist() == pytest.approx([np.log(2) + np.log(0.9), 0.0])
-
-
-def test_a_regressors_score_is_its_relative_gain(store: Store) -> None:
-    say(store, VOLATILITY, "v1", "champion", {("A", 0): [0.0, 0.0]})
-    say(store, VOLATILITY, "v0", "baseline", {("A", 0): [1.0, 1.0]})
-    came(store, VOLATILITY, {("A", 0): [1.0, 1.0]})
-    track = engine.track(store, VOLATILITY)
-    assert track.score.tolist() == [1.0]  # no loss against some
-    assert track.plain.tolist() == [0.0]
-
-
-def test_an_empty_ledger_is_an_empty_track(store: Store) -> None:
-    track = engine.track(store, DIRECTION)
-    assert len(track) == 0
-    assert track.gain.dtype == np.float64
+from tests.deciding.ledgers import DIRECTION, MINUTE, START, START_MS, say
 
 
 def test_outcomes_are_stored_when_the_horizon_has_passed_and_once(store: Store) -> None:
@@ -131,31 +63,6 @@ def test_the_champion_comes_first_and_what_is_out_does_not_predict(store: Store)
     ):
         store.register_model(DIRECTION.key, version, status=status)
     assert [m.version for m in engine.in_service(store, DIRECTION)] == ["b", "d", "a"]
-
-
-def test_a_risk_event_means_the_same_for_the_champion_and_its_baseline(store: Store) -> None:
-    slot = Slot("majors", "risk", "1m")
-    low, high = {"event_threshold": 0.01}, {"event_threshold": 0.02}
-    say(store, slot, "v1", "champion", {("A", 0): [0.5]}, head=high)
-    say(store, slot, "v0", "baseline", {("A", 0): [0.5]}, head=low)
-    came(store, slot, {("A", 0): [0.015]})
-    # Both said one half: whatever an event is, neither is better.
-    assert engine.track(store, slot).gain.tolist() == [0.0]
-    say(store, slot, "v2", "champion", {("A", 1): [1.0]}, head=high)
-    say(store, slot, "v0", "baseline", {("A", 1): [0.5]})
-    came(store, slot, {("A", 1): [0.015]})
-    assert engine.track(store, slot).gain.tolist() == [0.0, 1.0]
-
-
-def test_a_champion_does_not_answer_for_the_recipe_before_it(store: Store) -> None:
-    say(store, DIRECTION, "v1", "champion", {("A", 0): [0.1]}, recipe="old")
-    say(store, DIRECTION, "v2", "champion", {("A", 1): [0.9]}, recipe="new", status="superseded")
-    say(store, DIRECTION, "v3", "champion", {("A", 2): [0.9]}, recipe="new", status="champion")
-    say(store, DIRECTION, "v0", "baseline", {("A", bar): [0.5] for bar in range(3)})
-    came(store, DIRECTION, {("A", bar): [1.0] for bar in range(3)})
-    track = engine.track(store, DIRECTION)
-    assert track.ts.tolist() == [START_MS + MINUTE, START_MS + 2 * MINUTE]  # its refit counts
-    assert track.score.tolist() == [1.0, 1.0]
 
 
 def bars_of(*symbols: str, bars: range) -> Panel:
