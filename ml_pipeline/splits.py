@@ -199,7 +199,7 @@ def turn_split(
     room = last - first - 4 * horizon_bars - 3
     shrunk = min(1.0, room / float(wanted.sum()))
     lengths = [int(bars) for bars in np.floor(wanted * shrunk + 1e-9)]
-    _refuse_short(lengths, horizon_bars, timeframe, last - first)
+    refuse_short(lengths, horizon_bars, timeframe, last - first)
     blocks: list[Block] = []
     stop = last - horizon_bars
     for length in reversed(lengths):
@@ -211,7 +211,7 @@ def turn_split(
     )
 
 
-def _refuse_short(lengths: list[int], horizon: int, timeframe: str, history: int) -> None:
+def refuse_short(lengths: list[int], horizon: int, timeframe: str, history: int) -> None:
     """Raise unless every slice is long enough to be fitted or judged on."""
     least = _least_bars(horizon)
     if min(lengths) < least:

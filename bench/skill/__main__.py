@@ -24,12 +24,13 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 from rich.progress import Progress
 
 from bench.skill import report, rivals
-from bench.skill.folds import Fold, folds, panel_of
+from bench.skill.folds import panel_of
 from bench.skill.walk import walk
 from market.timeframes import instant_ms, timeframe_ms
 from ml_pipeline.panel import Panel
 from ml_pipeline.recipes import RECIPES, Recipe
 from ml_pipeline.tasks import TASKS
+from ml_pipeline.walk_forward import Fold, folds
 
 DEFAULTS = {"1m": (14.0, 24.0), "5m": (56.0, 168.0)}  # days judged, hours a fold
 LONG_DAYS = {"1m": 0.0, "5m": 60.0}

@@ -15,7 +15,6 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from bench.skill.figures import own, verdict
-from bench.skill.folds import Fold
 from bench.skill.reference import REFERENCE
 from bench.skill.walk import Walk
 from market.timeframes import timeframe_ms, utc
@@ -23,6 +22,7 @@ from ml_pipeline.panel import Panel
 from ml_pipeline.recipes import Recipe
 from ml_pipeline.skill import paired_series
 from ml_pipeline.tasks import TASKS
+from ml_pipeline.walk_forward import Fold
 
 Row = dict[str, Any]
 Floats = NDArray[np.float64]

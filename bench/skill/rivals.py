@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.skill.folds import EWMA, Fold
+from bench.skill.folds import EWMA, split_of
 from ml_pipeline import baselines, losses
 from ml_pipeline import formula as fm
 from ml_pipeline.fit import slice_rows
@@ -15,6 +15,7 @@ from ml_pipeline.formula import Formula, Term
 from ml_pipeline.panel import Panel
 from ml_pipeline.rows import Rows
 from ml_pipeline.tasks import TASKS
+from ml_pipeline.walk_forward import Fold
 
 Floats = NDArray[np.float64]
 
@@ -24,12 +25,10 @@ def volatility(panel: Panel, through: Iterable[Fold], days: float) -> dict[str, 
     task, found = TASKS["volatility"], dict[str, list[Floats]]()
     for fold in through:
         horizon = task.horizon_bars(panel.timeframe)
-        split = fold.split(int(panel.ts[0]), panel.timeframe, horizon, days)
-        past = panel.rows(panel.ts < fold.start_ms)
+        split, past = split_of(fold, panel, horizon, days), fold.known(panel)
         known = [slice_rows(task, past.rows(split.mask(past, s)), {}) for s in _BEFORE]
         rows = known[0].joined(known[1]).joined(known[2])
-        inside = (panel.ts >= fold.start_ms) & (panel.ts < fold.end_ms)
-        ahead = slice_rows(task, panel.rows(inside), {})
+        ahead = slice_rows(task, fold.rows(panel), {})
         har = tuple(Term(name) for name in baselines.har_columns(panel.timeframe))
         for name, forecast in (("HAR", _linear(rows, har)(ahead)), ("EWMA", _ewma(rows, ahead))):
             found.setdefault(name, []).append(losses.qlike(np.exp(ahead.y), np.exp(forecast)))

@@ -10,15 +10,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.skill.folds import Fold
+from bench.skill.folds import split_of
 from ml_pipeline.errors import FitError
 from ml_pipeline.export import score
-from ml_pipeline.fit import Fitted, fit, fit_baseline
+from ml_pipeline.fit import Fitted
 from ml_pipeline.panel import Panel
 from ml_pipeline.recipes import Recipe
 from ml_pipeline.rows import all_finite
 from ml_pipeline.scoring import row_losses
 from ml_pipeline.tasks import TASKS
+from ml_pipeline.walk_forward import Fold, fit_fold
 from models.common.heads import make_head
 
 Floats = NDArray[np.float64]
@@ -119,16 +120,12 @@ def _keep(file: Path, found: Walk) -> None:
 def _predicted(recipe: Recipe | str, panel: Panel, fold: Fold, days: float) -> Walk:
     kind = recipe if isinstance(recipe, str) else recipe.kind
     task = TASKS[kind]
-    first, horizon = int(panel.ts[0]), task.horizon_bars(panel.timeframe)
-    split = fold.split(first, panel.timeframe, horizon, days)
-    # What the fit is given ends with the fold's start: it cannot read further if it wanted to.
-    past = panel.rows(panel.ts < fold.start_ms)
+    split = split_of(fold, panel, task.horizon_bars(panel.timeframe), days)
     try:
-        fitted = fit_baseline(kind, past, split) if isinstance(recipe, str) else None
-        fitted = fitted or fit(recipe, past, split, seed=0)  # type: ignore[arg-type]
+        fitted = fit_fold(recipe, panel, fold, split, seed=0)
     except FitError as error:
         raise SystemExit(f"{kind}, fold at {fold.start_ms}: {error}") from error
-    return scored(fitted, panel.rows((panel.ts >= fold.start_ms) & (panel.ts < fold.end_ms)))
+    return scored(fitted, fold.rows(panel))
 
 
 def scored(fitted: Fitted, panel: Panel) -> Walk:

@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 
 from bench.skill.figures import by_chance, own
-from bench.skill.folds import Fold, folds
+from bench.skill.folds import split_of
 from bench.skill.walk import Walk, walk
 from ml_pipeline import losses
 from ml_pipeline.panel import Panel
 from ml_pipeline.recipes import RECIPES
 from ml_pipeline.tasks import TASKS
+from ml_pipeline.walk_forward import Fold, folds
 from tests.learning.planted import STEP_MS, planted_panel
 
 RECIPE = next(recipe for recipe in RECIPES["direction"] if recipe.name == "logistic")
@@ -29,18 +30,12 @@ def _last_days(panel: Panel) -> list[Fold]:
     return list(folds(int(panel.ts[-1]) + STEP_MS, 2, 24))
 
 
-def test_folds_fill_the_last_days_without_gap_or_overlap() -> None:
-    found = list(folds(100 * HOUR_MS, 2, 12))
-    assert [fold.start_ms // HOUR_MS for fold in found] == [52, 64, 76, 88]
-    assert all(fold.end_ms - fold.start_ms == 12 * HOUR_MS for fold in found)
-
-
 @pytest.mark.parametrize("kind", TASKS)
 def test_every_label_that_a_fit_reads_is_known_when_its_fold_starts(kind: str) -> None:
     panel = planted_panel(0.0)
     horizon = TASKS[kind].horizon_bars(panel.timeframe)
     fold = _last_days(panel)[0]
-    split = fold.split(int(panel.ts[0]), panel.timeframe, horizon, 7.0)
+    split = split_of(fold, panel, horizon, 7.0)
     assert split.shrunk == 1.0
     assert split.selection.end_ms + horizon * STEP_MS <= fold.start_ms
 
