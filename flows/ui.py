@@ -8,7 +8,7 @@ from typing import Any
 
 from flows.environment import quiet
 from flows.servers import Server, ServerKind, ensure, fetched, read_state
-from orchestration.service.resources import tracking_of
+from orchestration.service.resources import mlflow_of
 from orchestration.settings import Settings
 from orchestration.tracking.backend import (
     experiment_link,
@@ -57,10 +57,10 @@ def mlflow_address(settings: Settings) -> str:
 
 def experiment_address(settings: Settings) -> str:
     """Return the address of the table of all turns in the MLflow UI."""
-    return experiment_link(mlflow_address(settings), tracking_of(settings).experiment_id)
+    return experiment_link(mlflow_address(settings), mlflow_of(settings).experiment_id)
 
 
 def run_address(settings: Settings, summary: Mapping[str, Any]) -> str:
     """Return the address of a turn's run in the MLflow UI."""
-    experiment = tracking_of(settings).experiment_id
+    experiment = mlflow_of(settings).experiment_id
     return run_link(mlflow_address(settings), experiment, summary["mlflow_run"])

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import re
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError, ValidationInfo, field_validator
+from pydantic import Field, PrivateAttr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import (
     BaseSettings,
     NoDecode,
@@ -66,6 +67,7 @@ class Settings(BaseSettings):
     workers: int = Field(2, ge=1, le=1024, description="fits that run beside each other")
     fit_timeout_s: float = Field(900, gt=0, description="hard limit of one fit")
     tune_seconds: float = Field(0, ge=0, description="search of each recipe; 0 does without")
+    pictures: bool = Field(True, description="whether each version's pictures are drawn")
     fetch_retries: int = Field(3, ge=0, le=100, description="after a failed fetch")
     database_url: str | None = Field(None, repr=False, description="SQLite file by default")
     mlflow_tracking_uri: str | None = Field(None, repr=False, description="SQLite by default")
@@ -81,6 +83,8 @@ class Settings(BaseSettings):
     mlflow_port: int = Field(5000, ge=1, le=65535)
     gates: Gates = Gates()
     drift: DriftRules = DriftRules()
+    # Of a replay alone, so that no file or variable can set it.
+    _moment: datetime | None = PrivateAttr(None)
 
     @field_validator("home", mode="after")
     @classmethod
@@ -119,6 +123,17 @@ class Settings(BaseSettings):
             known = info.data
             check_windows(asked, known["kinds"], known["timeframe"], known["days"])
         return asked
+
+    @property
+    def moment(self) -> datetime | None:
+        """The moment that a replay takes for now; None where the clock says what is now."""
+        return self._moment
+
+    def at(self, moment: datetime) -> Settings:
+        """Return these settings for a replay: records bear `moment`, and MLflow is left alone."""
+        other = self.model_copy()
+        other._moment = moment
+        return other
 
     @property
     def candles_dir(self) -> Path:

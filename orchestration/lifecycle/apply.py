@@ -16,7 +16,7 @@ from orchestration.lifecycle.sync import Synced, sound_bundle
 from orchestration.lifecycle.transitions import IN_SERVICE, check_transition
 from orchestration.store.errors import UnknownModel
 from orchestration.store.store import Store
-from orchestration.tracking import Tracking
+from orchestration.tracking import Tracker
 
 
 def apply(
@@ -25,7 +25,7 @@ def apply(
     serves_from_ms: int,
     *,
     store: Store,
-    tracking: Tracking,
+    tracking: Tracker,
     registry: PredictionModelRegistry,
 ) -> Synced:
     """Put a decision into effect.
@@ -63,7 +63,7 @@ def apply(
 
 
 def _intent(
-    decision: Decision, slot: Slot, serves_from_ms: int, store: Store, tracking: Tracking
+    decision: Decision, slot: Slot, serves_from_ms: int, store: Store, tracking: Tracker
 ) -> Intent:
     before: dict[str, str] = {}
     facts: dict[str, dict[str, Any]] = {}

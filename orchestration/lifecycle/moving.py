@@ -22,7 +22,7 @@ from orchestration.lifecycle.intent import (
 from orchestration.lifecycle.places import Places
 from orchestration.lifecycle.sync import Synced, sound_bundle, sync
 from orchestration.store.errors import RecordError
-from orchestration.tracking import Tracking
+from orchestration.tracking import Tracker
 from orchestration.tracking.errors import TrackingError, UnknownVersion
 
 CHAMPION, CHALLENGER = "champion", "challenger"
@@ -129,7 +129,7 @@ def _undo(intent: Intent, places: Places) -> None:
         sync(slot, tracking, places.registry)
 
 
-def _tag(slot: Slot, version: str, status: str, tracking: Tracking) -> None:
+def _tag(slot: Slot, version: str, status: str, tracking: Tracker) -> None:
     # A refused version was never registered there, others may have been deleted there since.
     with suppress(UnknownVersion):
         tracking.set_status(slot, version, status)

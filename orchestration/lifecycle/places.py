@@ -10,7 +10,7 @@ from orchestration.store.store import Store
 
 if TYPE_CHECKING:
     from orchestration.settings import Settings
-    from orchestration.tracking import Tracking
+    from orchestration.tracking import Tracker
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Places:
     """
 
     store: Store
-    tracking: Tracking
+    tracking: Tracker
     registry: PredictionModelRegistry
 
     @classmethod

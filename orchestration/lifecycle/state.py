@@ -8,7 +8,7 @@ from orchestration.lifecycle.transitions import IN_SERVICE
 from orchestration.store.errors import UnknownModel
 from orchestration.store.records import ModelRecord
 from orchestration.store.store import Store
-from orchestration.tracking import Tracking
+from orchestration.tracking import Tracker
 
 BASELINE = "baseline"
 SERVES_FROM = "serves_from_ms"
@@ -20,7 +20,7 @@ def champion_in_store(store: Store, slot: Slot) -> ModelRecord | None:
     return next(iter(store.list_models(slot_key=slot.key, status="champion")), None)
 
 
-def adopt(slot: Slot, store: Store, tracking: Tracking, at_ms: int) -> Incumbent | None:
+def adopt(slot: Slot, store: Store, tracking: Tracker, at_ms: int) -> Incumbent | None:
     """Return the champion in service, None where there is none.
 
     The alias in MLflow is the truth. Where it has been moved by hand since the last turn, the store

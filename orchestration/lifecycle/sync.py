@@ -9,7 +9,7 @@ from models.common.errors import BundleError, ModelError
 from models.common.registry import CHALLENGER, LATEST, PredictionModelRegistry
 from models.common.slot import Slot
 from orchestration.lifecycle.errors import SyncRefused
-from orchestration.tracking import Tracking
+from orchestration.tracking import Tracker
 from orchestration.tracking.errors import TrackingError
 
 
@@ -23,7 +23,7 @@ class Synced:
 
 
 def sound_bundle(
-    slot: Slot, version: str, tracking: Tracking, registry: PredictionModelRegistry
+    slot: Slot, version: str, tracking: Tracker, registry: PredictionModelRegistry
 ) -> Bundle:
     """Return a verified bundle, brought back from MLflow where the local copy is gone or damaged.
 
@@ -47,7 +47,7 @@ def sound_bundle(
             ) from remote
 
 
-def sync(slot: Slot, tracking: Tracking, registry: PredictionModelRegistry) -> Synced:
+def sync(slot: Slot, tracking: Tracker, registry: PredictionModelRegistry) -> Synced:
     """Make the links of a slot point at what MLflow's aliases say.
 
     A link moves only to a bundle that has passed every check; otherwise all stays as it was.
@@ -78,7 +78,7 @@ def _follow(
     slot: Slot,
     role: str,
     version: str | None,
-    tracking: Tracking,
+    tracking: Tracker,
     registry: PredictionModelRegistry,
 ) -> bool:
     if version is None:

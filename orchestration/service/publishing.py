@@ -54,7 +54,7 @@ def publish_kind(turn: TurnRef, data: Dataset, fits: Fits, judged: Judged) -> Pu
     slot, store = turn.slot(fits.kind), store_of(turn.settings)
     rows = {row["version"]: row for row in judged.contenders}
     versions, run_ids, pictures = [], [], []
-    drawn = _draw(turn, *open_arena(turn, panel, fits), fits)
+    drawn = _draw(turn, *open_arena(turn, panel, fits), fits) if turn.settings.pictures else {}
     for fit in fits.versions:
         fitted, row = load_fitted(fit.folder), rows[fit.version]
         facts: Json = {
@@ -71,22 +71,23 @@ def publish_kind(turn: TurnRef, data: Dataset, fits: Fits, judged: Judged) -> Pu
             store.register_model(slot.key, fit.version, **facts, faults=row["faults"])
             continue
         about = _about(turn, data, fit, fitted, panel, row)
+        shown = drawn.get(fit.version, {})
         bundle = write(
             registry_of(turn.settings).folder(slot, fit.version),
             fitted,
             about,
             panel,
             {**row["metrics"], **{name: row[name] for name in FIGURES}},
-            {name: path.read_bytes() for name, path in drawn[fit.version].items()},
+            {name: path.read_bytes() for name, path in shown.items()},
         )
         facts["data_hash"] = about["data_hash"]
-        run_id = _track(turn, slot, fit, about, row, list(drawn[fit.version].values()), bundle)
+        run_id = _track(turn, slot, fit, about, row, list(shown.values()), bundle)
         store.register_model(
             slot.key, fit.version, **facts, run_id=run_id, trained_through=about["trained_through"]
         )
         versions.append(fit.version)
         run_ids.append(run_id)
-        pictures += [str(path) for path in drawn[fit.version].values()]
+        pictures += [str(path) for path in shown.values()]
     return Published(fits.kind, tuple(versions), tuple(run_ids), tuple(pictures))
 
 

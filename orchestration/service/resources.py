@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from market.source import CandleSource, open_source
@@ -14,10 +15,12 @@ from orchestration.settings import Settings
 from orchestration.store.store import Store
 
 if TYPE_CHECKING:
-    from orchestration.tracking import Tracking
+    from orchestration.tracking import Tracker, Tracking
 
 # One process seldom works in more homes than this; tests do.
 _KEPT = 4
+LIGHT = "versions.db"
+"""File of a replay's light tracking in its home."""
 
 
 def existing(settings: Settings) -> Settings:
@@ -37,12 +40,18 @@ def existing(settings: Settings) -> Settings:
 
 
 def store_of(settings: Settings) -> Store:
-    """Return the store, migrated at its first opening."""
+    """Return the store, migrated at its first opening; in a replay its records bear its moment."""
     settings.home.mkdir(parents=True, exist_ok=True)
-    return _store(settings.store_url)
+    store = _store(settings.store_url)
+    return store if settings.moment is None else store.at(settings.moment)
 
 
-def tracking_of(settings: Settings) -> Tracking:
+def tracking_of(settings: Settings) -> Tracker:
+    """Return MLflow; in a replay the light tracking of its home."""
+    return mlflow_of(settings) if settings.moment is None else _light(settings.home)
+
+
+def mlflow_of(settings: Settings) -> Tracking:
     """Return MLflow."""
     return _tracking(settings.tracking_uri, settings.artifact_root)
 
@@ -77,6 +86,13 @@ def _tracking(uri: str, artifact_root: str | None) -> Tracking:
     from orchestration.tracking import Tracking  # only now: MLflow takes a second to import
 
     return Tracking(uri, artifact_root)
+
+
+@lru_cache(maxsize=_KEPT)
+def _light(home: Path) -> Tracker:
+    from orchestration.tracking import LightTracking  # as above
+
+    return LightTracking(home / LIGHT)
 
 
 @lru_cache(maxsize=_KEPT)

@@ -55,7 +55,9 @@ def fit_version(turn: TurnRef, kind: str, name: str, data: Dataset) -> Fit:
     """
     started = time.perf_counter()
     fitted = _fit(turn, kind, recipe_of(kind, name), data)
-    seconds = round(time.perf_counter() - started, 3)
+    # A replay's bundles are the same bytes at every run: what the clock says is kept out of them.
+    replay = turn.settings.moment is not None
+    seconds = 0.0 if replay else round(time.perf_counter() - started, 3)
     version = version_name(turn.at, turn.settings.timeframe, name)
     folder = turn.folder / "fits" / kind / version
     save_fitted(folder, fitted)

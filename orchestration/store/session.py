@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from copy import copy
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Self
 
 from sqlalchemy import Connection, Engine, Insert, Table
 from sqlalchemy.dialects import postgresql, sqlite
@@ -38,6 +39,12 @@ class Session:
             tidewheel_writes=True, preserve_rowcount=True
         )
         self._clock = clock
+
+    def at(self, moment: datetime) -> Self:
+        """Return the same store with a clock that stands at `moment`, as a replay needs it."""
+        other = copy(self)
+        other._clock = lambda: moment
+        return other
 
     def close(self) -> None:
         """Give all connections back."""

@@ -15,12 +15,16 @@ from orchestration.tracking.errors import (
     TrackingError,
     UnknownVersion,
 )
+from orchestration.tracking.light import LightTracking
 from orchestration.tracking.registry import RegisteredVersion
+from orchestration.tracking.tracker import Tracker
 from orchestration.tracking.tracking import Tracking
 
 __all__ = [
     "ForeignVersion",
+    "LightTracking",
     "RegisteredVersion",
+    "Tracker",
     "Tracking",
     "TrackingDown",
     "TrackingError",

@@ -221,7 +221,7 @@ class Registry(Runs):
             name,
             model.artifact_location,
             run_id=run_id,
-            tags={STATUS_TAG: "candidate", **_texts(tags), VERSION_TAG: version},
+            tags={STATUS_TAG: "candidate", **texts(tags), VERSION_TAG: version},
             # The one free text that the UI's table of versions shows in full.
             description=version,
             model_id=model.model_id,
@@ -235,7 +235,7 @@ class Registry(Runs):
             self._client.set_logged_model_tags(model.model_id, {"mlflow.modelVersions": link})
 
     def _tag(self, found: ModelVersion, tags: Mapping[str, Any]) -> None:
-        for name, value in _texts(tags).items():
+        for name, value in texts(tags).items():
             if found.tags.get(name) != value:
                 self._client.set_model_version_tag(found.name, found.version, name, value)
 
@@ -278,7 +278,8 @@ def _missing(error: MlflowException) -> bool:
     return bool(error.error_code == "RESOURCE_DOES_NOT_EXIST")
 
 
-def _texts(tags: Mapping[str, Any]) -> dict[str, str]:
+def texts(tags: Mapping[str, Any]) -> dict[str, str]:
+    """Return tags as texts: what is none as JSON; those without a value are left out."""
     return {
         name: value if isinstance(value, str) else json.dumps(value, default=str)
         for name, value in tags.items()
