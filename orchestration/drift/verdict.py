@@ -1,4 +1,4 @@
-"""Drift verdicts: whether the model in service has kept its skill, by what really happened."""
+"""The verdict on one record: OK, WARN, DRIFT, HARM or LEARNING, with every figure behind it."""
 
 from __future__ import annotations
 
@@ -6,79 +6,16 @@ import math
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from ml_pipeline.hac import MIN_TIMES
-from ml_pipeline.skill import MeanEstimate, hac_mean, judging_lag
-
-Floats = NDArray[np.float64]
+from orchestration.drift.harm import evidence
+from orchestration.drift.record import DAY_MS, HOUR_MS, Track, estimate, fall, whole
+from orchestration.drift.rules import Rules
 
 OK, WARN, DRIFT, HARM, LEARNING = "OK", "WARN", "DRIFT", "HARM", "LEARNING"
-HOUR_MS = 3_600_000
-DAY_MS = 24 * HOUR_MS
-# A window counts when at least this share of its bars is there.
-_FULL = 0.8
-
-
-@dataclass(frozen=True)
-class Rules:
-    """Thresholds of the verdict; the defaults are the measured ones of the design.
-
-    Simulated false alarms per slot and week: 0.007 to 0.022, against 0.21 to 0.27 of the plain
-    rule "backtest minus live > 0.05 over 24 h", at the same share of real losses found.
-    """
-
-    drop_hours: float = 72
-    drop_min: float = 0.02
-    drop_share: float = 0.5
-    drop_z: float = 3.0
-    fade_days: float = 7
-    fade_z: float = 1.645
-    sudden_hours: float = 24
-    sudden_drop: float = 0.05
-    sudden_z: float = 3.5
-    warn_z: float = 1.0
-    harm_hours: float = 24
-    harm_z: float = -2.33
-    reference_days: float = 7.0
-
-
-@dataclass(frozen=True)
-class Track:
-    """What one slot's champion did, bar by bar, averaged over symbols.
-
-    Attributes
-    ----------
-    ts
-        Opening times of the bars in epoch milliseconds, int64[n], increasing; only bars whose
-        outcome is known.
-    gain
-        Loss of the baseline minus loss of the champion, float64[n]: positive is skill.
-    score
-        What the drop rules watch, float64[n]: share of hits where the kind has hits, else the
-        relative gain ``(L_base - L_model) / (L_base + L_model)``.
-    plain
-        The baseline's own score, float64[n]: its share of hits, else nought.
-    """
-
-    ts: NDArray[np.int64]
-    gain: Floats
-    score: Floats
-    plain: Floats
-
-    def __len__(self) -> int:
-        return len(self.ts)
-
-    def part(self, start_ms: float, end_ms: float = math.inf) -> Track:
-        """Return the bars opened in ``[start_ms, end_ms)``."""
-        keep = (self.ts >= start_ms) & (self.ts < end_ms)
-        return Track(self.ts[keep], self.gain[keep], self.score[keep], self.plain[keep])
 
 
 @dataclass(frozen=True)
 class DriftVerdict:
-    """The verdict on one slot.
+    """The verdict on one slot, or on several pooled.
 
     Attributes
     ----------
@@ -117,7 +54,7 @@ def assess(
     *,
     baseline: bool = False,
 ) -> DriftVerdict:
-    """Judge the champion of one slot by its ledger.
+    """Judge what served by its record.
 
     Parameters
     ----------
@@ -135,10 +72,20 @@ def assess(
     Returns
     -------
     DriftVerdict
-        ``z_drop(w) = (ref - live_w) / sqrt(HAC(live_w) + HAC(ref))`` where ``ref`` is the ledger
+        ``z_drop(w) = (ref - live_w) / sqrt(HAC(live_w) + HAC(ref))`` where ``ref`` is the record
         before the window and at least `Rules.reference_days` long;
         ``z_skill(w) = mean(gain)_w / sqrt(HAC(gain)_w)``. Both are corrected for short windows as
         in `ml_pipeline.hac`.
+
+    Notes
+    -----
+    * A: the score fell over `drop_hours`. C: it fell much over `sudden_hours`.
+    * B: skill that was proven before is no longer to be seen over `fade_days`, and fell by more
+      than chance. Where a skill is so small that it would often not be seen in a week though
+      it were still there (expected z below ``fade_z + fade_sure_z``), the
+      window is `fade_long_days`.
+    * harm: `orchestration.drift.harm.evidence` reached `harm_evidence` within `harm_hours`.
+    * warn: z_skill over `drop_hours` is below `warn_z`.
     """
     rules = rules or Rules()
     figures = _figures(track, step_ms, horizon_bars, rules)
@@ -149,64 +96,84 @@ def assess(
     return DriftVerdict(status, fired, _sentence(status, fired, figures, rules), figures)
 
 
-def _figures(track: Track, step_ms: int, horizon: int, rules: Rules) -> dict[str, Any]:
-    end = int(track.ts[-1]) + step_ms if len(track) else 0
-    days = (end - int(track.ts[0])) / DAY_MS if len(track) else 0.0
-    found: dict[str, Any] = {"bars": len(track), "days": round(days, 3)}
+@dataclass(frozen=True)
+class _Windows:
+    """Cuts a record into the last hours and all before them."""
 
-    def window(hours: float) -> tuple[Track | None, Track | None]:
-        """Return the last `hours` and the ledger before them, None where it is not full."""
-        since = end - hours * HOUR_MS
-        live, before = track.part(since), track.part(-math.inf, since)
+    track: Track
+    step_ms: int
+    horizon: int
+    reference_days: float
+
+    def cut(self, hours: float) -> tuple[Track | None, Track | None]:
+        """Return the last `hours` and the record before them, None where one is not full."""
+        since = self.track.end_ms(self.step_ms) - hours * HOUR_MS
+        live, before = self.track.part(since), self.track.part(-math.inf, since)
         return (
-            live if _full(live, hours * HOUR_MS, step_ms, horizon) else None,
-            before if _full(before, rules.reference_days * DAY_MS, step_ms, horizon) else None,
+            whole(live, hours * HOUR_MS, self.step_ms, self.horizon),
+            whole(before, self.reference_days * DAY_MS, self.step_ms, self.horizon),
         )
 
-    live, _ = window(rules.harm_hours)
-    found["harm_z_skill"] = _z_skill(live, horizon)
-    live, before = window(rules.fade_days * 24)
-    found["fade_z_skill"] = _z_skill(live, horizon)
-    found["proven_z"] = _z_skill(before, horizon)
+
+def _figures(track: Track, step_ms: int, horizon: int, rules: Rules) -> dict[str, Any]:
+    windows = _Windows(track, step_ms, horizon, rules.reference_days)
+    found: dict[str, Any] = {"bars": len(track), "days": round(track.days(step_ms), 3)}
+    found |= _harm(track, windows, step_ms, rules)
+    found |= _fade(windows, rules)
     for name, hours in (("drop", rules.drop_hours), ("sudden", rules.sudden_hours)):
-        live, before = window(hours)
+        live, before = windows.cut(hours)
         found[f"{name}_z_skill"] = _z_skill(live, horizon)
         found |= {f"{name}_{part}": value for part, value in _drop(live, before, horizon).items()}
     return found
 
 
-def _full(part: Track, window_ms: float, step_ms: int, horizon: int) -> bool:
-    """Return whether a window holds enough bars to be judged as a whole."""
-    least = max(_FULL * window_ms / step_ms, 2 * judging_lag(horizon, len(part)), MIN_TIMES)
-    return len(part) >= least
-
-
-def _mean(values: Floats, horizon: int) -> MeanEstimate:
-    return hac_mean(values, judging_lag(horizon, len(values)), horizon)
-
-
 def _z_skill(part: Track | None, horizon: int) -> float | None:
-    return None if part is None else _mean(part.gain, horizon).z
+    return None if part is None else estimate(part.gain, horizon).z
+
+
+def _harm(track: Track, windows: _Windows, step_ms: int, rules: Rules) -> dict[str, float | None]:
+    """Return the most evidence of harm in the last hours, and z of skill over them."""
+    ends, grown = evidence(track, step_ms, windows.horizon)
+    recent = grown[ends > track.end_ms(step_ms) - rules.harm_hours * HOUR_MS]
+    live, _ = windows.cut(rules.harm_hours)
+    return {
+        "harm_evidence": float(recent.max()) if len(recent) else None,
+        "harm_z_skill": _z_skill(live, windows.horizon),
+    }
+
+
+def _fade(windows: _Windows, rules: Rules) -> dict[str, float | None]:
+    """Return what rule B looks at: over a week, or two where a week would often not show it."""
+    found: dict[str, float | None] = {}
+    for days in (rules.fade_days, rules.fade_long_days):
+        live, before = windows.cut(days * 24)
+        found = {
+            "fade_window_days": days,
+            "fade_z_skill": _z_skill(live, windows.horizon),
+            "proven_z": _z_skill(before, windows.horizon),
+            "fade_expected_z": None,
+            "fade_fall_z": None,
+        }
+        if live is None or before is None:
+            return found
+        now, then = (estimate(part.gain, windows.horizon) for part in (live, before))
+        expected = then.mean / now.se if now.se > 0 else math.inf
+        found |= {"fade_expected_z": min(expected, 99.0), "fade_fall_z": fall(then, now).z}
+        if expected >= rules.fade_z + rules.fade_sure_z:
+            break
+    return found
 
 
 def _drop(live: Track | None, before: Track | None, horizon: int) -> dict[str, float | None]:
     """Return reference, live score, their difference with its z, and the reference's skill."""
     if live is None or before is None:
         return dict.fromkeys(("reference", "live", "size", "z", "reference_skill"))
-    reference, now = _mean(before.score, horizon), _mean(live.score, horizon)
-    size = reference.mean - now.mean
-    # Windows do not overlap: variances add. The live one knows less, so its freedom counts.
-    drop = MeanEstimate(
-        mean=size,
-        se=math.hypot(reference.se, now.se),
-        dof=now.dof,
-        times=now.times,
-        effective_n=now.effective_n,
-    )
+    reference, now = estimate(before.score, horizon), estimate(live.score, horizon)
+    drop = fall(reference, now)
     return {
         "reference": reference.mean,
         "live": now.mean,
-        "size": size,
+        "size": drop.mean,
         "z": drop.z,
         "reference_skill": reference.mean - float(before.plain.mean()),
     }
@@ -221,10 +188,11 @@ def _fired(figures: dict[str, Any], rules: Rules) -> tuple[str, ...]:
     least = max(rules.drop_min, rules.drop_share * value("drop_reference_skill", 0.0))
     never, always = -math.inf, math.inf
     holds = {
-        "harm": value("harm_z_skill", always) < rules.harm_z,
+        "harm": value("harm_evidence", never) >= rules.harm_evidence,
         "A": value("drop_size", never) > least and value("drop_z", never) >= rules.drop_z,
         "B": value("proven_z", never) >= rules.fade_z
-        and value("fade_z_skill", always) < rules.fade_z,
+        and value("fade_z_skill", always) < rules.fade_z
+        and value("fade_fall_z", never) >= rules.fade_drop_z,
         "C": value("sudden_size", never) > rules.sudden_drop
         and value("sudden_z", never) >= rules.sudden_z,
         "warn": value("drop_z_skill", always) < rules.warn_z,
@@ -252,13 +220,15 @@ def _sentence(status: str, fired: tuple[str, ...], f: dict[str, Any], rules: Rul
     if status == LEARNING:
         return f"{f['days']:.1f} of {rules.reference_days:g} days of outcomes: too early to tell"
     reasons = {
-        "harm": "worse than the baseline over {harm_hours:g} h, z {harm_z_skill:.2f}",
+        "harm": "worse than the baseline: evidence {harm_evidence:,.0f} of {needed:g} within "
+        "{harm_hours:g} h",
         "A": "score fell by {drop_size:.3f} over {drop_hours:g} h, z {drop_z_seen:.2f}",
-        "B": "skill was proven and is not over {fade_days:g} days, z {fade_z_skill:.2f}",
+        "B": "skill was proven and is not over {fade_window_days:g} days, z {fade_z_skill:.2f}, "
+        "having fallen with z {fade_fall_z:.2f}",
         "C": "score fell by {sudden_size:.3f} over {sudden_hours:g} h, z {sudden_z_seen:.2f}",
         "warn": "little skill over {drop_hours:g} h, z {drop_z_skill:.2f}",
     }
-    seen = {"drop_z_seen": f["drop_z"], "sudden_z_seen": f["sudden_z"]}
-    words = asdict(rules) | f | seen
+    seen = {f"{name}_z_seen": f[f"{name}_z"] for name in ("drop", "sudden")}
+    words = asdict(rules) | f | seen | {"needed": rules.harm_evidence}
     said = [reasons[name].format(**words) for name in fired]
     return "; ".join(said) or f"skill holds over {f['days']:.1f} days of outcomes"

@@ -1,0 +1,30 @@
+"""Thresholds of the drift verdict, as plain values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Rules:
+    """Thresholds of the verdict; `orchestration.rules.DriftRules` says what each means.
+
+    Their error rates are measured by ``bench/verdicts``.
+    """
+
+    drop_hours: float = 72
+    drop_min: float = 0.02
+    drop_share: float = 0.5
+    drop_z: float = 3.0
+    fade_days: float = 7
+    fade_long_days: float = 14
+    fade_z: float = 1.645
+    fade_sure_z: float = 1.0
+    fade_drop_z: float = 2.6
+    sudden_hours: float = 24
+    sudden_drop: float = 0.05
+    sudden_z: float = 3.5
+    warn_z: float = 1.0
+    harm_hours: float = 24
+    harm_evidence: float = 150.0
+    reference_days: float = 7.0
