@@ -113,9 +113,9 @@ def coverage(y: ArrayLike, low: ArrayLike, high: ArrayLike) -> float:
     return float(np.mean((y >= _f8(low)) & (y <= _f8(high)))) if len(y) else float("nan")
 
 
-def _counts(y: ArrayLike, p: ArrayLike, threshold: float) -> tuple[int, int, int, int]:
+def _counts(y: ArrayLike, p: ArrayLike, threshold: ArrayLike) -> tuple[int, int, int, int]:
     """Return true positives, false positives, false negatives, true negatives."""
-    truth, said = _f8(y) > 0.5, _f8(p) > threshold
+    truth, said = _f8(y) > 0.5, _f8(p) > _f8(threshold)
     return (
         int((truth & said).sum()),
         int((~truth & said).sum()),
@@ -124,30 +124,30 @@ def _counts(y: ArrayLike, p: ArrayLike, threshold: float) -> tuple[int, int, int
     )
 
 
-def accuracy(y: ArrayLike, p: ArrayLike, threshold: float = 0.5) -> float:
+def accuracy(y: ArrayLike, p: ArrayLike, threshold: ArrayLike = 0.5) -> float:
     """Return the share of rows where ``p > threshold`` agrees with `y`; NaN without rows.
 
     A forecast on the threshold takes no side and counts half: a coin, or a price that is said to
     stay, is not right as often as the market falls.
     """
-    y, p = _f8(y), _f8(p)
+    y, p, threshold = _f8(y), _f8(p), _f8(threshold)
     right = np.where(p == threshold, 0.5, (p > threshold) == (y > 0.5))
     return float(right.mean()) if len(right) else float("nan")
 
 
-def precision(y: ArrayLike, p: ArrayLike, threshold: float = 0.5) -> float:
+def precision(y: ArrayLike, p: ArrayLike, threshold: ArrayLike = 0.5) -> float:
     """Return how often ``y = 1`` where it was forecast; 0 if it never was."""
     tp, fp, _, _ = _counts(y, p, threshold)
     return tp / (tp + fp) if tp + fp else 0.0
 
 
-def recall(y: ArrayLike, p: ArrayLike, threshold: float = 0.5) -> float:
+def recall(y: ArrayLike, p: ArrayLike, threshold: ArrayLike = 0.5) -> float:
     """Return how often ``y = 1`` was forecast where it came; 0 if it never came."""
     tp, _, fn, _ = _counts(y, p, threshold)
     return tp / (tp + fn) if tp + fn else 0.0
 
 
-def f1(y: ArrayLike, p: ArrayLike, threshold: float = 0.5) -> float:
+def f1(y: ArrayLike, p: ArrayLike, threshold: ArrayLike = 0.5) -> float:
     """Return the harmonic mean of precision and recall; 0 if nothing was forecast right."""
     tp, fp, fn, _ = _counts(y, p, threshold)
     return 2 * tp / (2 * tp + fp + fn) if tp else 0.0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -55,15 +55,43 @@ def metrics(task: Task, head: Mapping[str, Any], raw: Floats, panel: Panel) -> d
 
         All but ``n`` may be NaN without rows.
     """
-    y = task.y(panel, head)
+    return metrics_of_many(task, [head], np.zeros(len(panel), dtype=np.int64), raw, panel)
+
+
+def metrics_of_many(
+    task: Task,
+    heads: Sequence[Mapping[str, Any]],
+    owner: NDArray[np.integer[Any]],
+    raw: Floats,
+    panel: Panel,
+) -> dict[str, float]:
+    """Return the figures of `metrics` over rows of several versions, each read by its own head.
+
+    Parameters
+    ----------
+    heads
+        One a version. What an event is, they must agree on.
+    owner
+        Whose row it is, index into `heads` [n].
+
+    Raises
+    ------
+    KeyError
+        A head lacks what its kind is read by.
+    """
+    y = task.y(panel, heads[0])
     known = all_finite(y)
-    rows, y, raw = panel.rows(known), y[known], raw[known]
-    figures = {"n": float(len(y)), "loss": _mean(row_losses(task, head, raw, rows))}
+    rows, y, raw, owner = panel.rows(known), y[known], raw[known], owner[known]
+    figures = {"n": float(len(y)), "loss": _mean(row_losses(task, heads[0], raw, rows))}
+
+    def by_row(read: Callable[[Mapping[str, Any]], float]) -> Floats:
+        return np.asarray(np.array([read(head) for head in heads], dtype=np.float64)[owner])
+
     if task.curve == "logit":
-        return figures | _binary(y[:, 0], raw[:, 0], _threshold(head))
+        return figures | _binary(y[:, 0], raw[:, 0], by_row(_threshold))
     if task.curve == "identity":
-        return figures | _return(y[:, 0], raw, float(head["interval_q"]))
-    return figures | _variance(y, raw, float(head[MEDIAN]))
+        return figures | _return(y[:, 0], raw, by_row(lambda head: head["interval_q"]))
+    return figures | _variance(y, raw, by_row(lambda head: head[MEDIAN]))
 
 
 def novel_share(novelty: Floats | None) -> dict[str, float]:
@@ -85,7 +113,7 @@ def _threshold(head: Mapping[str, Any]) -> float:
     return float(np.interp(1 - EVENT_SHARE, np.linspace(0, 1, len(quantiles)), quantiles))
 
 
-def _binary(y: Floats, p: Floats, threshold: float) -> dict[str, float]:
+def _binary(y: Floats, p: Floats, threshold: Floats) -> dict[str, float]:
     return _hits(y, p, threshold) | {
         "auc": losses.auc(y, p),
         "ece": losses.ece(y, p),
@@ -95,7 +123,7 @@ def _binary(y: Floats, p: Floats, threshold: float) -> dict[str, float]:
     }
 
 
-def _hits(y: Floats, forecast: Floats, threshold: float) -> dict[str, float]:
+def _hits(y: Floats, forecast: Floats, threshold: Floats | float) -> dict[str, float]:
     return {
         "accuracy": losses.accuracy(y, forecast, threshold),
         "precision": losses.precision(y, forecast, threshold),
@@ -104,7 +132,7 @@ def _hits(y: Floats, forecast: Floats, threshold: float) -> dict[str, float]:
     }
 
 
-def _return(y: Floats, raw: Floats, interval_q: float) -> dict[str, float]:
+def _return(y: Floats, raw: Floats, interval_q: Floats) -> dict[str, float]:
     forecast, half = raw[:, 0], interval_q * raw[:, 1]
     return _hits((y > 0).astype(np.float64), forecast, 0.0) | {
         "rmse": float(np.sqrt(_mean(losses.squared(y, forecast)))),
@@ -115,7 +143,7 @@ def _return(y: Floats, raw: Floats, interval_q: float) -> dict[str, float]:
     }
 
 
-def _variance(y: Floats, raw: Floats, median: float) -> dict[str, float]:
+def _variance(y: Floats, raw: Floats, median: Floats) -> dict[str, float]:
     realised, forecast = np.exp(y[:, 0] / 2), np.exp(raw[:, 0] / 2)
     figures = _hits((y[:, 0] > median).astype(np.float64), raw[:, 0], median) | {
         "rmse": float(np.sqrt(_mean(losses.squared(realised, forecast)))),

@@ -24,8 +24,10 @@ __all__ = [
     "judge",
     "judging_lag",
     "long_run_variance",
+    "paired_mean",
     "paired_series",
     "stationary_bootstrap_interval",
+    "verdict_of",
 ]
 
 Floats = NDArray[np.float64]
@@ -152,10 +154,48 @@ def judge(
     ratio (delta method) and that of the difference alone, so bound and z cannot disagree.
     """
     rows, base, difference = _known_rows(ts, symbol, loss_model, loss_base)
-    if np.sqrt(np.mean(np.square(difference))) <= SAME * base.mean():
+    return verdict_of(rows, base, difference, horizon_bars, seed, draws)
+
+
+def paired_mean(difference: Floats, base: Floats, horizon_bars: int) -> MeanEstimate:
+    """Return the mean of paired loss differences over time, with what it takes to judge it.
+
+    Parameters
+    ----------
+    difference, base : float[T]
+        Loss of the other minus loss of the model, and loss of the other, at each time in order.
+
+    Raises
+    ------
+    TooFewOutcomes
+        As `hac_mean` does.
+    """
+    if len(base) and np.sqrt(np.mean(np.square(difference))) <= SAME * base.mean():
+        difference = np.zeros_like(difference)
+    return hac_mean(difference, judging_lag(horizon_bars, len(difference)), horizon_bars)
+
+
+def verdict_of(
+    rows: int,
+    base: Floats,
+    difference: Floats,
+    horizon_bars: int,
+    seed: int,
+    draws: int = DRAWS,
+) -> Verdict:
+    """Return the verdict that `judge` does, of losses that are averaged over symbols already.
+
+    Parameters
+    ----------
+    rows
+        How many rows the averages are made of.
+    base, difference : float[T]
+        Loss of the baseline, and that loss minus the model's, at each time in order.
+    """
+    if len(base) and np.sqrt(np.mean(np.square(difference))) <= SAME * base.mean():
         difference = np.zeros_like(difference)
     lag = judging_lag(horizon_bars, len(difference))
-    mean = hac_mean(difference, lag, horizon_bars)
+    mean = paired_mean(difference, base, horizon_bars)
     base_loss = float(base.mean())
     if base_loss <= 0:
         raise JudgingError(

@@ -1,0 +1,217 @@
+"""Verdicts on lines: how each did over the last weeks of the ledger, and against the champion's."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from market.timeframes import DAY_MS, timeframe_ms
+from ml_pipeline.confidence_set import confidence_p_values
+from ml_pipeline.errors import JudgingError
+from ml_pipeline.scoring import metrics_of_many
+from ml_pipeline.skill import paired_mean, verdict_of
+from ml_pipeline.tasks import TASKS
+from orchestration.judge.lines import Line, Lines, as_panel
+
+Floats = NDArray[np.float64]
+
+_BLOCK, _HORIZONS = 60, 4
+_GROWN = 0.5
+"""A line is compared in the confidence set once it is at least this part as long as the longest."""
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How one line stands by the ledger.
+
+    Parameters
+    ----------
+    recipe, baseline
+        Whose line.
+    versions
+        How many versions spoke for it.
+    since_ms, until_ms
+        First and last bar that counts, by opening time; None where there is none.
+    days
+        Bars that counted, as days.
+    live
+        Share of its rows that were said in their time, and not filled in afterwards.
+    skill, lower, upper, z, n, effective_n, loss, base_loss
+        Verdict against the baseline's line on the bars that both answered; None where it could not
+        be given, `reason` says why. See `ml_pipeline.skill.Verdict`.
+    z_champion, n_champion, days_champion
+        Paired z against the champion's line, on how many rows and days that both answered; None
+        where there are too few, or it is the champion's own.
+    metrics
+        Figures of the kind over its rows, each version read by its own head.
+    p_value
+        Of the model confidence set; None where it was not compared.
+    inside
+        Whether the confidence set holds it; a line that was not compared is not outside.
+    """
+
+    recipe: str
+    baseline: bool
+    versions: int = 0
+    since_ms: int | None = None
+    until_ms: int | None = None
+    days: float = 0.0
+    live: float = 0.0
+    skill: float | None = None
+    lower: float | None = None
+    upper: float | None = None
+    z: float | None = None
+    n: int = 0
+    effective_n: float = 0.0
+    loss: float | None = None
+    base_loss: float | None = None
+    z_champion: float | None = None
+    n_champion: int = 0
+    days_champion: float = 0.0
+    metrics: Mapping[str, float | None] = field(default_factory=dict)
+    p_value: float | None = None
+    inside: bool = True
+    reason: str = ""
+
+    @property
+    def silent(self) -> bool:
+        """Whether it says what the baseline says: its learner was given no weight."""
+        return not self.baseline and self.lower == self.upper == 0.0
+
+    def words(self) -> str:
+        """Return the verdict in a few words."""
+        if self.skill is None or self.lower is None or self.upper is None or self.z is None:
+            return f"no verdict on {self.days:.1f} days of ledger"
+        return (
+            f"skill {self.skill:+.4f} [{self.lower:+.4f}, {self.upper:+.4f}], z {self.z:.2f}, "
+            f"n {self.n:,} on {self.days:.1f} days"
+        )
+
+
+def standings(
+    lines: Lines, champion: str | None, seed: int, level: float = 0.1
+) -> dict[str, Standing]:
+    """Return how every line of a slot stands, by recipe.
+
+    Parameters
+    ----------
+    lines
+        Of the last days of the ledger that count.
+    champion
+        The recipe whose line the others are compared with; the baseline's if None.
+    seed
+        Of the bootstraps: the same ledger gives the same verdicts.
+    level
+        Of the model confidence set.
+    """
+    to_beat = lines.lines.get(champion) if champion else lines.plain
+    found = {
+        name: _standing(lines, line, to_beat if to_beat is not line else None, seed)
+        for name, line in lines.lines.items()
+    }
+    p_values = _p_values(lines, seed, level)
+    return {
+        name: replace(one, p_value=p_values.get(name), inside=p_values.get(name, 1.0) > level)
+        for name, one in found.items()
+    }
+
+
+def _standing(lines: Lines, line: Line, champion: Line | None, seed: int) -> Standing:
+    """Return one line's standing, without its place in the confidence set."""
+    known, base = line.known, lines.plain
+    at = np.flatnonzero(known.any(axis=1))
+    rows = int(known.sum())
+    told = Standing(line.recipe, line.baseline)
+    if not rows:
+        return replace(told, reason="no bar of its ledger has an outcome that counts")
+    told = replace(
+        told,
+        versions=len(np.unique(line.version[known])),
+        since_ms=int(lines.ts[at[0]]),
+        until_ms=int(lines.ts[at[-1]]),
+        days=_days(lines, len(at)),
+        live=float(line.live[known].mean()),
+        metrics=_metrics(lines, line),
+    )
+    if champion is not None:
+        told = _against_champion(told, lines, line, champion)
+    if base is None:
+        return replace(told, reason="the ledger has no baseline to compare with")
+    n, base_loss, gain = paired(line, base)
+    try:
+        verdict = verdict_of(n, base_loss, gain, _horizon(lines), seed)
+    except JudgingError as error:
+        return replace(told, reason=str(error))
+    names = ("skill", "lower", "upper", "z", "n", "effective_n", "loss", "base_loss")
+    figures = {name: getattr(verdict, name) for name in names}
+    return replace(told, days=_days(lines, len(gain)), **figures)
+
+
+def _against_champion(told: Standing, lines: Lines, line: Line, champion: Line) -> Standing:
+    n, loss, gain = paired(line, champion)
+    told = replace(told, n_champion=n, days_champion=_days(lines, len(gain)))
+    try:
+        return replace(told, z_champion=paired_mean(gain, loss, _horizon(lines)).z)
+    except JudgingError as error:
+        return replace(told, reason=str(error))
+
+
+def paired(line: Line, other: Line) -> tuple[int, Floats, Floats]:
+    """Return rows that both answered, and by time the other's loss and how much less the line's is.
+
+    Returns
+    -------
+    int, float64[T], float64[T]
+        Means over symbols at each time at which any symbol was answered by both.
+    """
+    both = line.known & other.known
+    at = both.any(axis=1)
+    count = both[at].sum(axis=1)
+
+    def mean(values: Floats) -> Floats:
+        return np.asarray(np.where(both[at], values[at], 0.0).sum(axis=1) / count)
+
+    return int(both.sum()), mean(other.loss), mean(other.loss - line.loss)
+
+
+def _p_values(lines: Lines, seed: int, level: float) -> dict[str, float]:
+    """Return p-values of the confidence set of the lines that are old enough to be compared."""
+    length = {name: int(line.known.any(axis=1).sum()) for name, line in lines.lines.items()}
+    longest = max(length.values(), default=0)
+    names = [name for name in sorted(length) if length[name] >= max(1, _GROWN * longest)]
+    if len(names) < 2:
+        return {}
+    known = np.all([lines.lines[name].known for name in names], axis=0)
+    at = known.any(axis=1)
+    count = known[at].sum(axis=1)
+    table = np.column_stack(
+        [np.where(known[at], lines.lines[k].loss[at], 0.0).sum(axis=1) / count for k in names]
+    )
+    block = max(_BLOCK, _HORIZONS * _horizon(lines))
+    found = confidence_p_values(table, block, seed, level)
+    return dict(zip(names, found.tolist(), strict=True))
+
+
+def _metrics(lines: Lines, line: Line) -> dict[str, float | None]:
+    """Return the figures of a line's rows; empty where a version's head is not known."""
+    task, known = TASKS[lines.slot.kind], line.known
+    panel = as_panel(lines.slot, lines.outcome[known])
+    versions, owner = np.unique(line.version[known], return_inverse=True)
+    heads = [lines.heads[k] for k in versions]
+    try:
+        found = metrics_of_many(task, heads, owner, line.raw[known], panel)
+    except KeyError:
+        return {}
+    return {name: value if math.isfinite(value) else None for name, value in found.items()}
+
+
+def _days(lines: Lines, times: int) -> float:
+    return round(times * timeframe_ms(lines.slot.timeframe) / DAY_MS, 3)
+
+
+def _horizon(lines: Lines) -> int:
+    return TASKS[lines.slot.kind].horizon_bars(lines.slot.timeframe)
