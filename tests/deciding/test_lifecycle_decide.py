@@ -24,7 +24,7 @@ from orchestration.lifecycle.gates import (
 from orchestration.lifecycle.transitions import IN_SERVICE, TRANSITIONS, check_transition
 from orchestration.rules import Gates
 
-GATES = Gates()
+GATES = Gates(z_promote=1.64)
 SLOT = "majors/direction/1m"
 
 
