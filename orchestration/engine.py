@@ -90,11 +90,7 @@ def record(
     """
     rows, broken = 0, {}
     for model in in_service(store, slot):
-        serves_from = int(model.facts.get(SERVES_FROM, made_ms))
-        last = store.last_predicted(slot.key, model.version)
-        # By symbol: one whose candles came late has bars due that the others have not.
-        first = [max(serves_from, last.get(symbol, -1) + 1) for symbol in panel.symbols]
-        due = panel.rows(panel.ts >= np.array(first, dtype=np.int64)[panel.symbol])
+        due = _due(store, slot, model, panel, made_ms)
         if not len(due):
             continue
         try:
@@ -106,13 +102,35 @@ def record(
             {
                 "symbol": np.asarray(panel.symbols, dtype=object)[due.symbol],
                 "ts_ms": due.ts,
-                "raw": raw.tolist(),
+                **{f"raw_{k}": raw[:, k] for k in range(raw.shape[1])},
             }
         )
         rows += store.add_predictions(
             slot.key, model.version, ROLES[model.status], frame, made_ms=made_ms
         )
     return Recorded(rows, broken)
+
+
+def _due(store: Store, slot: Slot, model: ModelRecord, panel: Panel, made_ms: int) -> Panel:
+    """Return the bars of `panel` that a version in service has still to predict.
+
+    By symbol: one whose candles came late has bars due that the others have not. And bar by bar
+    where some are missing before the last: a strategy that predicts live writes only its own.
+    """
+    serves_from = int(model.facts.get(SERVES_FROM, made_ms))
+    due = np.asarray(panel.ts >= serves_from)
+    if not due.any():
+        return panel.rows(due)
+    since = int(panel.ts[due].min())
+    known = store.coverage(slot.key, model.version, since)
+    for k, symbol in enumerate(panel.symbols):
+        own = due & (panel.symbol == k)
+        count, last = known.get(symbol, (0, since - 1))
+        due[own] = panel.ts[own] > last
+        if count != np.count_nonzero(own & ~due):
+            there = store.predicted(slot.key, model.version, since).get(symbol, ())
+            due[own] = ~np.isin(panel.ts[own], there)
+    return panel.rows(due)
 
 
 def _check_definitions(bundle: Bundle) -> None:

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
-from sqlalchemy import Select, String, Table, and_, cast, func, select
+from numpy.typing import NDArray
+from sqlalchemy import Connection, Table, select, update
 
+from orchestration.store import bulk
 from orchestration.store.errors import BadRecord
+from orchestration.store.ledger_rows import Batch, joined, numbers_of, where, words
 from orchestration.store.models import MODELS, Models, find
 from orchestration.store.records import ROLES
-from orchestration.store.tables import OutcomeRow, PredictionRow
+from orchestration.store.tables import SlotRow, SymbolRow
 
-PREDICTIONS: Table = PredictionRow.__table__  # type: ignore[assignment]
-OUTCOMES: Table = OutcomeRow.__table__  # type: ignore[assignment]
-BATCH = 10_000
+SLOTS: Table = SlotRow.__table__  # type: ignore[assignment]
+SYMBOLS: Table = SymbolRow.__table__  # type: ignore[assignment]
+
+_SLOT = ("id", "raws", "outcomes")
+_UNRESOLVED = (
+    "NOT EXISTS (SELECT 1 FROM outcomes o WHERE o.slot_id = {slot} "
+    "AND o.symbol_id = p.symbol_id AND o.ts_ms = p.ts_ms)"
+)
 
 
 class Ledger(Models):
@@ -43,9 +48,11 @@ class Ledger(Models):
         slot_key, version : str
             A registered version.
         role : str
-            ``champion``, ``shadow`` or ``baseline``: how it was used at the time.
+            ``champion``, ``shadow`` or ``baseline``: how it was used at the time; or ``backfill``:
+            predicted after the fact.
         frame : DataFrame
-            Columns ``symbol``, ``ts_ms`` and ``raw``: the K numbers of the model's output.
+            Columns ``symbol``, ``ts_ms`` and either ``raw``, the K numbers of the model's output
+            as a list, or ``raw_0 … raw_{K-1}``. Of a bar that is there twice the first row counts.
         made_ms : int, optional
             When the predictions were made, epoch milliseconds; the clock's time if not given.
 
@@ -57,20 +64,30 @@ class Ledger(Models):
         Raises
         ------
         BadRecord
-            No such role, a column is missing, or a number is not finite.
+            No such role, a column is missing, more numbers than a row holds, or one is not finite.
         UnknownModel
             The version is not registered.
         """
         if role not in ROLES:
             raise BadRecord(f"no role {role!r}; use one of {', '.join(ROLES)}")
-        raw = _matrix(frame, "raw")
+        raw = numbers_of(frame, "raw")
         if bad := int((~np.isfinite(raw)).any(axis=1).sum()):
             raise BadRecord(f"{bad} of {len(frame)} predictions of {version} are not finite")
         made = int(self._clock().timestamp() * 1000) if made_ms is None else made_ms
-        with self._reading() as connection:
+        batch = Batch.of(frame, raw)
+        with self._writing() as connection:
             model_id = find(connection, f"{slot_key}/{version}").id
-        fixed = {"model_id": model_id, "role": role, "made_ms": made}
-        return self._add(PREDICTIONS, fixed, frame, "raw", raw)
+            if not len(batch):
+                return 0
+            self._slot(connection, slot_key, raws=raw.shape[1])
+            columns = {
+                "model_id": np.full(len(batch), model_id, dtype=np.int32),
+                **self._bars(connection, batch),
+                "role": np.full(len(batch), ROLES.index(role), dtype=np.int16),
+                "made_ms": np.full(len(batch), made, dtype=np.int64),
+                **batch.columns("raw"),
+            }
+            return bulk.insert(connection, "predictions", columns)
 
     def add_outcomes(self, slot_key: str, frame: pd.DataFrame) -> int:
         """Store what happened after some bars; what is stored stays as it was.
@@ -80,8 +97,8 @@ class Ledger(Models):
         slot_key : str
             ``scope/kind/timeframe``.
         frame : DataFrame
-            Columns ``symbol``, ``ts_ms`` and ``outcome``: the labels of the kind. NaN settles a bar
-            that does not count, such as one without a move.
+            Columns ``symbol``, ``ts_ms`` and either ``outcome``, the labels of the kind as a list,
+            or ``outcome_0 …``. NaN settles a bar that does not count, such as one without a move.
 
         Returns
         -------
@@ -91,11 +108,20 @@ class Ledger(Models):
         Raises
         ------
         BadRecord
-            A column is missing.
+            A column is missing, or there are more numbers than a row holds.
         """
-        return self._add(
-            OUTCOMES, {"slot_key": slot_key}, frame, "outcome", _matrix(frame, "outcome")
-        )
+        outcome = numbers_of(frame, "outcome")
+        batch = Batch.of(frame, outcome)
+        if not len(batch):
+            return 0
+        with self._writing() as connection:
+            slot_id = self._slot(connection, slot_key, outcomes=outcome.shape[1])
+            columns = {
+                "slot_id": np.full(len(batch), slot_id, dtype=np.int32),
+                **self._bars(connection, batch),
+                **batch.columns("outcome"),
+            }
+            return bulk.insert(connection, "outcomes", columns, nulls=True)
 
     def unresolved(
         self, slot_key: str, through_ms: int, *, since_ms: int | None = None
@@ -114,21 +140,16 @@ class Ledger(Models):
         DataFrame
             Columns ``symbol`` and ``ts_ms``, each bar once, in time order.
         """
-        bars = PREDICTIONS.c
-        query = (
-            select(bars.symbol, bars.ts_ms)
-            .distinct()
-            .join(MODELS, MODELS.c.id == bars.model_id)
-            .outerjoin(OUTCOMES, _same_bar())
-            .where(MODELS.c.slot_key == slot_key, OUTCOMES.c.symbol.is_(None))
-            .where(bars.ts_ms <= through_ms)
-            .order_by(bars.ts_ms, bars.symbol)
-        )
-        if since_ms is not None:
-            query = query.where(bars.ts_ms >= since_ms)
         with self._reading() as connection:
-            rows = connection.execute(query).all()
-        return _frame(rows, ["symbol", "ts_ms"])
+            slot, models, symbols = self._known(connection, slot_key)
+            own = where(models, symbols, since_ms, through_ms + 1)
+            open_bars = f"{own} AND {_UNRESOLVED.format(slot=slot.get('id', 0))}"
+            each_once = f"FROM predictions p {open_bars} GROUP BY p.symbol_id, p.ts_ms"
+            found = bulk.read(connection, ("p.symbol_id", "p.ts_ms"), each_once)
+        frame = pd.DataFrame(
+            {"symbol": words(symbols, found[:, 0]), "ts_ms": found[:, 1].astype(np.int64)}
+        )
+        return frame.sort_values(["ts_ms", "symbol"], ignore_index=True)
 
     def ledger(
         self,
@@ -156,107 +177,98 @@ class Ledger(Models):
             outcome is NaN while it is not known (``resolved`` is False) and for ever where the bar
             does not count (``resolved`` is True).
         """
-        query = _ledger_query().where(MODELS.c.slot_key == slot_key)
-        if version is not None:
-            query = query.where(MODELS.c.version == version)
-        if since_ms is not None:
-            query = query.where(PREDICTIONS.c.ts_ms >= since_ms)
-        if until_ms is not None:
-            query = query.where(PREDICTIONS.c.ts_ms < until_ms)
         with self._reading() as connection:
-            rows = connection.execute(query).all()
-        frame = _frame([row[:5] for row in rows], ["symbol", "ts_ms", "version", "role", "made_ms"])
-        frame["resolved"] = np.array([row[6] is not None for row in rows], dtype=bool)
-        values = (
-            _spread([row[5] for row in rows], "raw"),
-            _spread([row[6] for row in rows], "outcome"),
-        )
-        return pd.concat([frame, *values], axis=1)
+            slot, models, symbols = self._known(connection, slot_key)
+            chosen = {k: name for k, name in models.items() if version in (None, name)}
+            raws = [f"raw_{k}" for k in range(slot.get("raws", 1))]
+            labels = [f"outcome_{k}" for k in range(slot.get("outcomes", 1))]
+            said = bulk.read(
+                connection,
+                ("p.symbol_id", "p.ts_ms", "p.model_id", "p.role", "p.made_ms", *raws),
+                f"FROM predictions p {where(chosen, symbols, since_ms, until_ms)}",
+            )
+            own = where([slot.get("id", 0)], symbols, since_ms, until_ms, "slot_id")
+            columns = ("p.symbol_id", "p.ts_ms", *labels)
+            came = bulk.read(connection, columns, f"FROM outcomes p {own}")
+        return joined(said, came, chosen, symbols, (raws, labels))
 
     def last_predicted(self, slot_key: str, version: str) -> dict[str, int]:
         """Return the open of the last bar a version predicted, epoch ms, by symbol."""
-        bars = PREDICTIONS.c
         with self._reading() as connection:
             model_id = find(connection, f"{slot_key}/{version}").id
-            last = connection.execute(
-                select(bars.symbol, func.max(bars.ts_ms))
-                .where(bars.model_id == model_id)
-                .group_by(bars.symbol)
-            ).all()
-        return {symbol: int(ts_ms) for symbol, ts_ms in last}
+            own = f"WHERE p.model_id = {model_id} AND p.symbol_id = s.id"
+            last = f"(SELECT max(p.ts_ms) FROM predictions p {own})"
+            found = bulk.read(connection, ("s.id", last), "FROM symbols s")
+            names = self._symbols(connection)
+        return {names[int(k)]: int(ts) for k, ts in found if np.isfinite(ts)}
 
-    def _add(
+    def coverage(
+        self, slot_key: str, version: str, since_ms: int | None = None
+    ) -> dict[str, tuple[int, int]]:
+        """Return how many bars a version has predicted since `since_ms` and the last, by symbol."""
+        columns = ("p.symbol_id", "count(*)", "max(p.ts_ms)")
+        found, symbols = self._version(slot_key, version, columns, since_ms, "GROUP BY p.symbol_id")
+        return {symbols[int(k)]: (int(count), int(last)) for k, count, last in found}
+
+    def predicted(
+        self, slot_key: str, version: str, since_ms: int | None = None
+    ) -> dict[str, NDArray[np.int64]]:
+        """Return the bars a version has predicted since `since_ms`, epoch ms, by symbol."""
+        found, symbols = self._version(slot_key, version, ("p.symbol_id", "p.ts_ms"), since_ms)
+        bars = found.astype(np.int64)
+        return {name: np.sort(bars[bars[:, 0] == k, 1]) for k, name in symbols.items()}
+
+    # ------------------------------------------------------------------ inside
+
+    def _version(
         self,
-        table: Table,
-        fixed: dict[str, Any],
-        frame: pd.DataFrame,
-        column: str,
-        values: npt.NDArray[np.float64],
-    ) -> int:
-        insert = self._insert(table).on_conflict_do_nothing()
-        new = 0
-        with self._writing() as connection:
-            for part in _slices(len(frame)):
-                bars = zip(
-                    frame["symbol"].iloc[part].tolist(),
-                    frame["ts_ms"].iloc[part].tolist(),
-                    values[part].tolist(),
-                    strict=True,
-                )
-                rows = [
-                    {**fixed, "symbol": str(symbol), "ts_ms": int(ts), column: numbers}
-                    for symbol, ts, numbers in bars
-                ]
-                new += connection.execute(insert, rows).rowcount
-        return new
+        slot_key: str,
+        version: str,
+        columns: tuple[str, ...],
+        since_ms: int | None,
+        rest: str = "",
+    ) -> tuple[NDArray[np.float64], dict[int, str]]:
+        """Return columns of a version's rows, and the names of symbols by id."""
+        with self._reading() as connection:
+            model_id = find(connection, f"{slot_key}/{version}").id
+            symbols = self._symbols(connection)
+            own = where([model_id], symbols, since_ms, None)
+            return bulk.read(connection, columns, f"FROM predictions p {own} {rest}"), symbols
 
+    @staticmethod
+    def _symbols(connection: Connection) -> dict[int, str]:
+        return {row.id: row.symbol for row in connection.execute(select(SYMBOLS))}
 
-def _same_bar() -> Any:
-    return and_(
-        OUTCOMES.c.slot_key == MODELS.c.slot_key,
-        OUTCOMES.c.ts_ms == PREDICTIONS.c.ts_ms,
-        OUTCOMES.c.symbol == PREDICTIONS.c.symbol,
-    )
+    def _known(
+        self, connection: Connection, slot_key: str
+    ) -> tuple[dict[str, int], dict[int, str], dict[int, str]]:
+        """Return a slot's row, and the names of its versions and of all symbols by id."""
+        slot = connection.execute(select(SLOTS).where(SLOTS.c.slot_key == slot_key)).first()
+        own = select(MODELS.c.id, MODELS.c.version).where(MODELS.c.slot_key == slot_key)
+        models = {row.id: row.version for row in connection.execute(own)}
+        row = {} if slot is None else {name: getattr(slot, name) for name in _SLOT}
+        return row, models, self._symbols(connection)
 
+    def _slot(self, connection: Connection, slot_key: str, **widths: int) -> int:
+        """Return the id of a slot, made if it is new, and note how many numbers its rows hold."""
+        here = SLOTS.c.slot_key == slot_key
+        row = connection.execute(select(SLOTS).where(here)).first()
+        if row is None:
+            first = {"slot_key": slot_key, "raws": 1, "outcomes": 1}
+            connection.execute(self._insert(SLOTS).values(**first).on_conflict_do_nothing())
+            row = connection.execute(select(SLOTS).where(here)).one()
+        for name, width in widths.items():
+            if width > getattr(row, name):
+                column = SLOTS.c[name]
+                connection.execute(update(SLOTS).where(here, column < width).values({name: width}))
+        return int(row.id)
 
-def _ledger_query() -> Select[Any]:
-    bars = PREDICTIONS.c
-    # As text: one parse of a whole column is many times faster than one of each row.
-    raw, outcome = cast(bars.raw, String), cast(OUTCOMES.c.outcome, String)
-    return (
-        select(bars.symbol, bars.ts_ms, MODELS.c.version, bars.role, bars.made_ms, raw, outcome)
-        .join(MODELS, MODELS.c.id == bars.model_id)
-        .outerjoin(OUTCOMES, _same_bar())
-        .order_by(bars.ts_ms, bars.symbol, MODELS.c.version)
-    )
-
-
-def _slices(rows: int) -> Iterator[slice]:
-    return (slice(start, start + BATCH) for start in range(0, rows, BATCH))
-
-
-def _frame(rows: Sequence[Any], names: list[str]) -> pd.DataFrame:
-    columns = list(zip(*rows, strict=True)) or [()] * len(names)
-    frame = pd.DataFrame({name: list(column) for name, column in zip(names, columns, strict=True)})
-    return frame.astype({name: "int64" for name in names if name.endswith("_ms")})
-
-
-def _matrix(frame: pd.DataFrame, column: str) -> npt.NDArray[np.float64]:
-    """Return a column of K numbers a row as float64 [n, K]."""
-    missing = [name for name in ("symbol", "ts_ms", column) if name not in frame.columns]
-    if missing:
-        raise BadRecord(f"the frame has no column {', '.join(missing)}")
-    try:
-        values = np.array(frame[column].tolist(), dtype=np.float64)
-    except (TypeError, ValueError):
-        raise BadRecord(f"{column} must hold the same count of numbers in every row") from None
-    return values.reshape(len(frame), -1) if len(frame) else values.reshape(0, 1)
-
-
-def _spread(texts: Sequence[str | None], prefix: str) -> pd.DataFrame:
-    """Return JSON lists of numbers as columns ``prefix_0 …``; NaN where there is none."""
-    lists = json.loads(f"[{','.join(text or '[]' for text in texts)}]")
-    width = max([1, *map(len, lists)])
-    padded = [numbers + [None] * (width - len(numbers)) for numbers in lists]
-    values = np.array(padded, dtype=np.float64).reshape(len(lists), width)
-    return pd.DataFrame(values, columns=[f"{prefix}_{k}" for k in range(width)])
+    def _bars(self, connection: Connection, batch: Batch) -> dict[str, NDArray[Any]]:
+        """Return the keys of the bars, with the ids of their symbols, made where they are new."""
+        known = {name: k for k, name in self._symbols(connection).items()}
+        if missing := sorted(set(batch.symbols) - set(known)):
+            rows = [{"symbol": name} for name in missing]
+            connection.execute(self._insert(SYMBOLS).on_conflict_do_nothing(), rows)
+            known = {name: k for k, name in self._symbols(connection).items()}
+        ids = np.array([known[name] for name in batch.symbols], dtype=np.int32)
+        return {"symbol_id": ids[batch.symbol], "ts_ms": batch.ts}

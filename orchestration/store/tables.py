@@ -9,20 +9,29 @@ from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 from sqlalchemy import (
+    BLOB,
+    DDL,
     JSON,
     BigInteger,
     DateTime,
     Dialect,
+    Double,
     ForeignKey,
     Index,
     MetaData,
+    SmallInteger,
     UniqueConstraint,
+    event,
     text,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
-from sqlalchemy.types import TypeDecorator
+from sqlalchemy.types import TypeDecorator, TypeEngine
 
 Json = dict[str, Any]
+
+NUMBER: TypeEngine[float] = Double().with_variant(BLOB(), "sqlite")
+"""A float with all its bits. In a column called REAL, SQLite stores -0.0 as the whole number 0; a
+column without any conversion keeps what it is given, and SQL computes with it all the same."""
 
 # Every constraint has a name, so that any later revision can address it on any database.
 NAMES = {
@@ -129,20 +138,48 @@ class VerdictRow(Base):
     created_at: Mapped[datetime]
 
 
+class SlotRow(Base):
+    """A slot that the ledger knows, and how many numbers its rows hold at most."""
+
+    __tablename__ = "slots"
+    __table_args__ = (UniqueConstraint("slot_key"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    slot_key: Mapped[str]
+    raws: Mapped[int]
+    outcomes: Mapped[int]
+
+
+class SymbolRow(Base):
+    """A symbol that the ledger knows."""
+
+    __tablename__ = "symbols"
+    __table_args__ = (UniqueConstraint("symbol"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    symbol: Mapped[str]
+
+
 class PredictionRow(Base):
-    """What a version said about one bar, stored once; the bulk of the ledger."""
+    """What a version said about one bar, stored once; the bulk of the ledger.
+
+    People read the view ``ledger``, which has names instead of numbers and the outcome beside.
+    """
 
     __tablename__ = "predictions"
-    # The key, time before symbol, is the row's place on disk: new bars are appended to the end of
-    # their version, a window of time is one range, and no index repeats the key.
+    # The key is the row's place on disk: a window of time is one range of a version and symbol, its
+    # last bar is found without a search, and no index repeats the key.
     __table_args__ = ({"sqlite_with_rowid": False},)
 
     model_id: Mapped[int] = mapped_column(ForeignKey("models.id"), primary_key=True)
+    symbol_id: Mapped[int] = mapped_column(primary_key=True)
     ts_ms: Mapped[int] = mapped_column(BigInteger, primary_key=True)
-    symbol: Mapped[str] = mapped_column(primary_key=True)
-    role: Mapped[str]
-    raw: Mapped[list[Any]]
+    role: Mapped[int] = mapped_column(SmallInteger)
     made_ms: Mapped[int] = mapped_column(BigInteger)
+    raw_0: Mapped[float] = mapped_column(NUMBER)
+    raw_1: Mapped[float | None] = mapped_column(NUMBER)
+    raw_2: Mapped[float | None] = mapped_column(NUMBER)
+    raw_3: Mapped[float | None] = mapped_column(NUMBER)
 
 
 class OutcomeRow(Base):
@@ -151,10 +188,31 @@ class OutcomeRow(Base):
     __tablename__ = "outcomes"
     __table_args__ = ({"sqlite_with_rowid": False},)
 
-    slot_key: Mapped[str] = mapped_column(primary_key=True)
+    slot_id: Mapped[int] = mapped_column(primary_key=True)
+    symbol_id: Mapped[int] = mapped_column(primary_key=True)
     ts_ms: Mapped[int] = mapped_column(BigInteger, primary_key=True)
-    symbol: Mapped[str] = mapped_column(primary_key=True)
-    outcome: Mapped[list[Any]]
+    outcome_0: Mapped[float | None] = mapped_column(NUMBER)
+    outcome_1: Mapped[float | None] = mapped_column(NUMBER)
+    outcome_2: Mapped[float | None] = mapped_column(NUMBER)
+    outcome_3: Mapped[float | None] = mapped_column(NUMBER)
+
+
+LEDGER_VIEW = """
+CREATE VIEW ledger AS
+SELECT m.slot_key, m.version, s.symbol, p.ts_ms,
+  CASE p.role WHEN 0 THEN 'champion' WHEN 1 THEN 'shadow' WHEN 2 THEN 'baseline'
+    WHEN 3 THEN 'backfill' END AS role,
+  p.made_ms, p.raw_0, p.raw_1, p.raw_2, p.raw_3, o.ts_ms IS NOT NULL AS resolved,
+  o.outcome_0, o.outcome_1, o.outcome_2, o.outcome_3
+FROM predictions p
+JOIN models m ON m.id = p.model_id
+JOIN symbols s ON s.id = p.symbol_id
+LEFT JOIN slots k ON k.slot_key = m.slot_key
+LEFT JOIN outcomes o ON o.slot_id = k.id AND o.symbol_id = p.symbol_id AND o.ts_ms = p.ts_ms
+"""
+"""What people read of the ledger: names, predictions and outcomes side by side."""
+
+event.listen(Base.metadata, "after_create", DDL(LEDGER_VIEW))  # type: ignore[no-untyped-call]
 
 
 class DriftRow(Base):

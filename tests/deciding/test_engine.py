@@ -86,6 +86,21 @@ def test_a_symbol_whose_candles_came_late_is_predicted_all_the_same(
     assert engine.record(store, registry, DIRECTION, both, START_MS).rows == 0
 
 
+def test_bars_before_one_that_was_written_live_are_predicted_all_the_same(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A strategy that predicts live writes the bars it saw, and no others."""
+    store.register_model(DIRECTION.key, "v1", status="champion", serves_from_ms=START_MS + MINUTE)
+    say(store, DIRECTION, "v1", "champion", {("B", 3): [0.9]})
+    registry: Any = SimpleNamespace(folder=lambda *_: None, read=lambda _: None)
+    monkeypatch.setattr(engine, "raw_output", lambda _, panel: np.full((len(panel), 1), 0.6))
+    panel = bars_of("A", "B", bars=range(5))
+    assert engine.record(store, registry, DIRECTION, panel, START_MS).rows == 4 + 3
+    assert engine.record(store, registry, DIRECTION, panel, START_MS).rows == 0
+    own = store.ledger(DIRECTION.key).query("symbol == 'B'")
+    assert own["raw_0"].tolist() == [0.6, 0.6, 0.9, 0.6]
+
+
 def test_a_model_of_features_that_are_not_here_is_named_and_the_others_go_on(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
