@@ -20,7 +20,7 @@ _START_S = 60.0
 _ENV = {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
 
 
-def _end_with(parent: int) -> None:
+def end_with(parent: int) -> None:
     """Let this process end within a second of `parent`: nobody waits for an orphan's answer.
 
     The kernel's own "die with parent" looks at the thread that started the child, which is one of
@@ -75,7 +75,7 @@ class _WarmChild:
             max_workers=1,
             timeout=_IDLE_S,
             env=_ENV,
-            initializer=_end_with,
+            initializer=end_with,
             initargs=(os.getpid(),),
         )
         self._executor.submit(os.getpid).result(timeout=_START_S)

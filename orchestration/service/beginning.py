@@ -39,10 +39,7 @@ def begin(settings: Settings, now: datetime | str | int) -> Begun:
     OtherMarket
         What serves was learnt on a simulated market and this one is real, or the reverse.
     """
-    step = timeframe_ms(settings.timeframe)
-    at = utc(instant_ms(now) // step * step).to_pydatetime()
-    scope = scope_of(settings.symbols)
-    turn = TurnRef(f"{at:%Y-%m-%dT%H%MZ}_{scope}_{settings.timeframe}", at, scope, settings)
+    turn = turn_at(settings, now)
     store = store_of(settings)
     recover(settings)
     _refuse_other_market(turn, store)
@@ -62,6 +59,14 @@ def begin(settings: Settings, now: datetime | str | int) -> Begun:
     if found.status == "new":
         return Begun(turn, "new", f"{turn.turn_id} begins")
     return Begun(turn, "resumed", f"{turn.turn_id} was begun before and goes on")
+
+
+def turn_at(settings: Settings, now: datetime | str | int) -> TurnRef:
+    """Return the turn at `now`, taken back to the last close of a bar; nothing is begun."""
+    step = timeframe_ms(settings.timeframe)
+    at = utc(instant_ms(now) // step * step).to_pydatetime()
+    scope = scope_of(settings.symbols)
+    return TurnRef(f"{at:%Y-%m-%dT%H%MZ}_{scope}_{settings.timeframe}", at, scope, settings)
 
 
 def _newer(store: Store, turn: TurnRef) -> tuple[str, Json] | None:

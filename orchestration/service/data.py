@@ -64,6 +64,11 @@ def start_ms(turn: TurnRef) -> int:
     return turn.at_ms - int(turn.settings.days * DAY_MS)
 
 
+def warmup_ms(turn: TurnRef) -> int:
+    """Return how many milliseconds before its first bar the turn needs candles."""
+    return _program(turn)[1]
+
+
 def _program(turn: TurnRef) -> tuple[FeatureProgram, int]:
     """Return the features of the turn, and how many milliseconds earlier candles must begin."""
     program = FeatureProgram(columns(turn), turn.settings.timeframe)

@@ -9,6 +9,9 @@
     ├── NoTurn             nothing to report yet
     ├── NoHome             there is no such home to look into
     ├── StepMissing        a step was asked for before the one it builds on
+    ├── BadReplay          a replay that cannot be: no turn in it, a name that is none
+    ├── OtherReplay        a replay of that name was begun with other parameters
+    ├── ReplayRunning      another process runs this very replay
     ├── StaleCandles       a symbol's candles end too long before the turn
     └── TurnFailed         nothing was left to work with; the same command tries again
 """
@@ -43,6 +46,18 @@ class NoHome(TurnError, ValueError):
 
 class StepMissing(TurnError):
     """A step was asked for before the one it builds on."""
+
+
+class BadReplay(TurnError, ValueError):
+    """A replay that cannot be."""
+
+
+class OtherReplay(TurnError, ValueError):
+    """A replay of that name was begun with other parameters."""
+
+
+class ReplayRunning(TurnError):
+    """Another process runs this very replay."""
 
 
 class StaleCandles(TurnError):

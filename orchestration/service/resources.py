@@ -76,6 +76,12 @@ def candles_of(settings: Settings) -> CandleStore:
     return CandleStore(settings.candles_dir, source_of(settings).name)
 
 
+def forget() -> None:
+    """Close what was opened: homes come and go."""
+    for opened in (_store, _tracking, _light, _source):
+        opened.cache_clear()
+
+
 @lru_cache(maxsize=_KEPT)
 def _store(url: str) -> Store:
     return Store(url)

@@ -77,6 +77,7 @@ __all__ = [
     "fetch",
     "finish",
     "fit",
+    "fit_one",
     "judge",
     "ledger",
     "publish",
@@ -159,11 +160,7 @@ def fit(turn: TurnRef, kind: str) -> Fits:
         data = _dataset(turn)
 
         def one(name: str) -> Fit:
-            # Each is kept by itself: a turn that is killed here loses one fit, not all.
-            return once(
-                turn, "fits", f"{kind}-{name}", Fit,
-                lambda: fit_version(turn, kind, name, data), is_sound,
-            )  # fmt: skip
+            return fit_one(turn, kind, name, data)
 
         (base, *names), left_out = names_of(turn, kind, data)
         versions = [one(base)]
@@ -184,6 +181,14 @@ def fit(turn: TurnRef, kind: str) -> Fits:
         return all(is_sound(version) for version in fits.versions)
 
     return once(turn, "fit", kind, Fits, make, whole)
+
+
+def fit_one(turn: TurnRef, kind: str, name: str, data: Dataset) -> Fit:
+    """Fit one recipe, or the baseline; kept by itself, so that a killed turn loses one fit."""
+    return once(
+        turn, "fits", f"{kind}-{name}", Fit,
+        lambda: fit_version(turn, kind, name, data), is_sound,
+    )  # fmt: skip
 
 
 def judge(turn: TurnRef, kind: str) -> Judged:
