@@ -13,7 +13,7 @@ from typing import Annotated, Any  # noqa: E402
 
 import typer  # noqa: E402
 
-from serving import console, features, models, training  # noqa: E402
+from serving import console, features, models, replay, training  # noqa: E402
 
 app = typer.Typer(
     name="tidewheel",
@@ -27,6 +27,9 @@ app.add_typer(features.app)
 app.add_typer(models.app)
 app.add_typer(training.app)
 app.add_typer(training.live)
+app.command(
+    name="replay", epilog="Example: tidewheel replay --from 2025-05-20 --to 2025-05-27 --every 12h"
+)(replay.command)
 
 Home = Annotated[
     Path | None,
