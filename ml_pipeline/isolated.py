@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from loky.process_executor import BrokenProcessPool, ProcessPoolExecutor, ShutdownExecutorError
 
-from ml_pipeline.errors import FitCrashed, FitTimeout, PipelineError
+from ml_pipeline.errors import FitCrashed, FitTimeout
 
 T = TypeVar("T")
 
@@ -128,7 +128,7 @@ def run_beside(
     *,
     workers: int,
     timeout_s: float,
-) -> Iterator[tuple[int, T | PipelineError]]:
+) -> Iterator[tuple[int, T | BaseException]]:
     """Do many jobs in `workers` child processes; yield each answer as it comes.
 
     Each child computes on one thread and takes the next job when it is free, in the order of
@@ -150,13 +150,8 @@ def run_beside(
     Yields
     ------
     tuple of int and answer
-        Which job, and what the function returned, or the `PipelineError` that it raised or that
-        ended it (`FitTimeout`, `FitCrashed`): one job that fails leaves the others alone.
-
-    Raises
-    ------
-    Exception
-        Whatever else the function raises.
+        Which job, and what the function returned, or the error that it raised or that ended it
+        (`FitTimeout`, `FitCrashed`): one job that fails leaves the others alone.
     """
     if not jobs:
         return
@@ -166,12 +161,10 @@ def run_beside(
         for child in _BESIDE[:workers]:
             free.put(child)
 
-        def one(job: tuple[object, ...]) -> T | PipelineError:
+        def one(job: tuple[object, ...]) -> T:
             child = free.get()
             try:
                 return child.run(function, job, timeout_s)
-            except PipelineError as error:
-                return error
             finally:
                 free.put(child)
 
@@ -179,6 +172,7 @@ def run_beside(
         try:
             places = {pool.submit(one, job): place for place, job in enumerate(jobs)}
             for future in as_completed(places):
-                yield places[future], future.result()
+                error = future.exception()
+                yield places[future], future.result() if error is None else error
         finally:
             pool.shutdown(wait=True, cancel_futures=True)

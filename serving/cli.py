@@ -78,6 +78,42 @@ def cycle(
     raise typer.Exit(3 if summary.get("failures") else 0)
 
 
+@app.command(epilog="Example: tidewheel backfill --days 14 --kinds direction,volatility")
+def backfill(
+    days: Annotated[
+        float | None, typer.Option(help="How far back.", show_default="backfill_days, or 14")
+    ] = None,
+    every: Annotated[str, typer.Option(help="Length of a fold.")] = "12h",
+    kinds: Annotated[Text, option("Model kinds, separated by commas.")] = None,
+    recipes: Annotated[Text, option("default, all, or names such as direction/logistic.")] = None,
+    source: Annotated[Text, option("simulated, files:<folder> or exchange:<id>.")] = None,
+    symbols: Annotated[Text, option("Trading pairs, separated by commas.")] = None,
+    timeframe: Annotated[Text, option("Bar length, such as 1m.")] = None,
+    workers: Annotated[int | None, option("Fits that run beside each other.")] = None,
+    now: Annotated[
+        Text, typer.Option(help="Moment to fill up to, with its zone.", show_default="the clock")
+    ] = None,
+    home: Home = None,
+    json: Json = False,
+) -> None:
+    """Fill in what each recipe would have said before its ledger began, fold by fold.
+
+    Each fold is predicted by a fit that knew nothing of it, so that verdicts have a past to stand
+    on. What is there is not fitted again. Exit status: 0 done, 3 done with failures in it, 2 bad
+    input, 1 not done.
+    """
+    from serving import backfill as filling
+
+    asked = {"source": source, "symbols": symbols, "kinds": kinds, "timeframe": timeframe}
+    settings = _settings(home, **asked, recipes=recipes, workers=workers)
+    found = filling.run(settings, now, days, every)
+    if json:
+        console.print_json(found)
+    else:
+        filling.show(found)
+    raise typer.Exit(3 if found["failures"] else 0)
+
+
 @app.command(epilog="Example: tidewheel up --home var")
 def up(home: Home = None) -> None:
     """Run the Prefect and MLflow servers, the schedule and a worker, until Ctrl-C."""

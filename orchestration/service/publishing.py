@@ -33,6 +33,7 @@ def parameters(turn: TurnRef) -> Json:
         "seed": s.seed,
         "kinds": list(s.kinds),
         "recipes": list(s.recipes),
+        "backfill_days": s.backfill_days,
     }
 
 

@@ -165,6 +165,22 @@ class Decided:
 
 
 @dataclass(frozen=True)
+class BackFilled:
+    """Folds that were walked through before a line's ledger began, and the rows they predicted.
+
+    ``folds`` and ``rows`` count what is there now, of this call or of one before it was killed;
+    ``left_out`` says which folds had too little history, or no place.
+    """
+
+    kind: str
+    folds: int
+    rows: int
+    failed: int
+    left_out: tuple[str, ...]
+    sentence: str
+
+
+@dataclass(frozen=True)
 class Ledgered:
     """Rows new in the ledger: predictions of versions in service, and outcomes now known."""
 

@@ -14,6 +14,7 @@ step                              what it returns
 ``ledger(turn, kind)``            ``Ledgered``: predictions of the versions in service, outcomes
 ``drift(turn, kind)``             ``Drifted``: OK, WARN, DRIFT, HARM or LEARNING with figures
 ``fit(turn, kind)``               ``Fits``: the baseline and each recipe of a kind, as ONNX
+``back_fill(turn, kind)``         ``BackFilled``: days before a line's ledger began, if asked for
 ``judge(turn, kind)``             ``Judged``: verdicts on the holdout, opened once
 ``publish(turn, kind)``           ``Published``: bundle folders, MLflow runs, pictures
 ``decide(turn, kind)``            ``Decided``: promote, refresh, keep, roll back; with a sentence
@@ -25,9 +26,10 @@ step                              what it returns
 ================================  ===============================================================
 
 Order: ``begin → fetch(symbol)* → dataset → ledger(kind)* → drift(kind)*``, beside it
-``fit(kind)*`` (``LONGEST_FIRST``), then per kind ``judge → publish → decide → serve``, and at last
-``ensembles → report → finish``. A step that fails raises. The caller records it with ``fail`` and
-goes on with the other symbols or kinds; ``dataset`` raises ``TurnFailed`` when nothing is left.
+``fit(kind)*`` (``LONGEST_FIRST``), then per kind ``back_fill`` where `backfill_days` asks for it,
+and ``judge → publish → decide → serve``, and at last ``ensembles → report → finish``. A step that
+fails raises. The caller records it with ``fail`` and goes on with the other symbols or kinds;
+``dataset`` raises ``TurnFailed`` when nothing is left.
 All steps of one turn run under ``turn_lock(settings)``: two turns never overlap.
 
 What a step needs of earlier ones it reads from the work folder, so steps may run in any process of
@@ -36,17 +38,20 @@ the same home.
 
 from __future__ import annotations
 
-from ml_pipeline.errors import LearningError, PanelError
+from ml_pipeline.errors import LearningError
 from ml_pipeline.panel import Panel
 from orchestration import engine
 from orchestration.service import data as turn_data
+from orchestration.service.backfill import fill_kind
 from orchestration.service.beginning import begin
 from orchestration.service.blending import ensemble_row
+from orchestration.service.data import panel_is_there
 from orchestration.service.deciding import decide_kind, look_back, watch
 from orchestration.service.errors import StepMissing, TurnError, TurnFailed
 from orchestration.service.judging import judge_kind
 from orchestration.service.publishing import publish_kind
 from orchestration.service.refs import (
+    BackFilled,
     Dataset,
     Decided,
     Drifted,
@@ -68,6 +73,7 @@ from orchestration.service.work import Work, once, turn_lock
 
 __all__ = [
     "LONGEST_FIRST",
+    "back_fill",
     "begin",
     "dataset",
     "decide",
@@ -127,7 +133,7 @@ def dataset(turn: TurnRef) -> Dataset:
             )
         return turn_data.make_panel(turn, symbols)
 
-    return once(turn, "dataset", "", Dataset, make, _panel_is_there)
+    return once(turn, "dataset", "", Dataset, make, panel_is_there)
 
 
 def ledger(turn: TurnRef, kind: str) -> Ledgered:
@@ -189,6 +195,24 @@ def fit_one(turn: TurnRef, kind: str, name: str, data: Dataset) -> Fit:
         turn, "fits", f"{kind}-{name}", Fit,
         lambda: fit_version(turn, kind, name, data), is_sound,
     )  # fmt: skip
+
+
+def back_fill(turn: TurnRef, kind: str) -> BackFilled:
+    """Fill in what the lines of a kind would have said before their ledger begins.
+
+    As far back as the setting `backfill_days` says; lines that have it are left alone. A fold that
+    fails is recorded and left out, and the next turn tries it again.
+
+    Raises
+    ------
+    MarketError
+        The candles of those days cannot be fetched.
+    """
+
+    def make() -> BackFilled:
+        return fill_kind(turn, kind, _dataset(turn), fit(turn, kind))
+
+    return once(turn, "back_fill", kind, BackFilled, make)
 
 
 def judge(turn: TurnRef, kind: str) -> Judged:
@@ -261,13 +285,6 @@ def fail(turn: TurnRef, stage: str, subject: str, error: BaseException) -> Failu
 
 def _dataset(turn: TurnRef) -> Dataset:
     found = Work(turn.folder).load("dataset", Dataset)
-    if found is None or not _panel_is_there(found):
+    if found is None or not panel_is_there(found):
         raise StepMissing(f"{turn.turn_id} has no dataset yet; run the step dataset first")
     return found
-
-
-def _panel_is_there(data: Dataset) -> bool:
-    try:
-        return Panel.load(data.folder).data_hash() == data.data_hash
-    except PanelError:
-        return False

@@ -101,22 +101,20 @@ def test_a_fit_in_the_child_has_the_same_bytes(tmp_path: Path) -> None:
 
 
 def test_jobs_run_beside_each_other_and_those_that_end_badly_leave_the_others_alone() -> None:
-    jobs: list[tuple[object, ...]] = [("sleep", 600), ("fail",), ("exit",), ("square", 3.0)]
+    jobs: list[tuple[object, ...]] = [("sleep", 600), ("fail",), ("exit",), ("odd",), ("", 3.0)]
     began = time.monotonic()
     found = dict(run_beside(do, jobs, workers=2, timeout_s=2.0))
     assert time.monotonic() - began < 60
-    assert found.pop(3) == 9.0
-    assert [type(found[i]) for i in range(3)] == [FitTimeout, FitError, FitCrashed]
+    assert found.pop(4) == 9.0
+    assert [type(found[i]) for i in range(4)] == [FitTimeout, FitError, FitCrashed, ValueError]
     assert "too few" in str(found[1])
 
 
-def test_children_beside_each_other_stay_warm_and_what_is_unforeseen_is_raised() -> None:
+def test_children_beside_each_other_stay_warm() -> None:
     def pids(count: int) -> set[int]:
         jobs = [("pid", 0.3)] * 4
         return set(dict(run_beside(do, jobs, workers=count, timeout_s=60)).values())  # type: ignore[arg-type]
 
     assert len(pids(2)) == 2
     assert pids(1) < pids(2)
-    with pytest.raises(ValueError, match="unforeseen"):
-        list(run_beside(do, [("odd",)], workers=1, timeout_s=60))
     assert not list(run_beside(do, [], workers=1, timeout_s=60))
