@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import time
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ml_pipeline.fit import Fitted, fit, fit_baseline
 from ml_pipeline.panel import Panel
@@ -17,6 +19,9 @@ from models.common.files import locked, write_folder
 from models.common.slot import version_name
 from orchestration.service.data import competition_of, split_of
 from orchestration.service.refs import Dataset, Fit, TurnRef
+
+if TYPE_CHECKING:
+    from ml_pipeline.tuning import Search
 
 # Its loop holds the GIL and has no limit of its own: it gets a process that can be killed.
 ISOLATED = ("torch",)
@@ -84,7 +89,13 @@ def _fit(turn: TurnRef, kind: str, recipe: Recipe | None, data: Dataset) -> Fitt
         path=turn.folder / "tuning" / f"{kind}-{recipe.name}.json",
         key=search_key(recipe, panel, split, settings.seed),
     )
-    return fit_tuned(recipe, work, search)
+    return fit_tuned(recipe, work, search if settings.moment is None else without_clock(search))
+
+
+def without_clock(search: Search) -> Search:
+    """Return a search that is the same on every machine: a trial for each second it was given."""
+    trials = max(1, round(search.seconds))
+    return replace(search, seconds=math.inf, trials=trials, clock=lambda: 0.0)
 
 
 def names_of(turn: TurnRef, kind: str, data: Dataset) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -109,7 +109,7 @@ def test_one_turn_at_a_time_and_no_run_is_lost(desk: Desk) -> None:
     }
 
 
-@pytest.mark.parametrize("name", ["cycle/every-12h", "retrain/ad-hoc"])
+@pytest.mark.parametrize("name", ["cycle/every-12h", "retrain/ad-hoc", "replay/history"])
 def test_parameters_are_typed_and_explained(desk: Desk, name: str) -> None:
     found = deployment(desk, name)
     fields = found["parameter_openapi_schema"]["properties"]
