@@ -7,6 +7,7 @@ from typing import Any
 
 from orchestration.lifecycle.state import champion_in_store
 from orchestration.ranker import leaderboard
+from orchestration.service.keeping import prune_ledger
 from orchestration.service.publishing import parameters, turn_run
 from orchestration.service.refs import (
     Dataset,
@@ -81,6 +82,7 @@ def finish(turn: TurnRef) -> Json:
     store.finish_turn(turn.turn_id, found["status"], found)
     if found["status"] != FAILED:
         prune(turn.settings, turn)
+        prune_ledger(turn.settings, turn.at_ms)
     return found
 
 
