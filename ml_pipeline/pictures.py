@@ -129,11 +129,11 @@ def plain(axes: Axes) -> None:
     axes.grid(alpha=0.25)
 
 
-def png(figure: Figure) -> bytes:
-    """Return a figure as a small PNG."""
+def png(figure: Figure, colours: int = _COLOURS) -> bytes:
+    """Return a figure as a small PNG of so many colours."""
     FigureCanvasAgg(figure)
     drawn, small = BytesIO(), BytesIO()
     figure.savefig(drawn, format="png", dpi=_DPI)
     # Three colours and their edges need no more, and a bundle carries a third of the bytes.
-    Image.open(drawn).convert("RGB").quantize(_COLOURS).save(small, "PNG", optimize=True)
+    Image.open(drawn).convert("RGB").quantize(colours).save(small, "PNG", optimize=True)
     return small.getvalue()

@@ -94,5 +94,6 @@ def test_a_replay_ends_with_figures_a_picture_and_one_run(new_plan: NewPlan) -> 
 
 def test_a_slot_in_which_nothing_served_is_drawn_empty() -> None:
     slot = {"kind": "risk", "reigns": [], "events": [], "drift": [], "cumulative": []}
+    slot["lines"] = []
     found = {"slots": [slot], "simulated": True, "symbols": ["BTC-USDT"], "timeframe": "1m"}
     assert picture({**found, "turns": 0, "source_name": "simulated"}).startswith(b"\x89PNG")

@@ -81,15 +81,23 @@ def _slot(plan: Plan, slot: Slot, turns: Sequence[Json]) -> Json:
         "events": events,
         "drift": _drift(slot.kind, turns),
         "served": _figures(standings(served, None, seed).get(SERVED)),
-        "lines": [_figures(one) for one in standings(lines, None, seed).values()],
+        "lines": [
+            {**_figures(one), **over_time(lines, lines.lines[name])}
+            for name, one in standings(lines, None, seed).items()
+        ],
     }
-    line, base = served.lines.get(SERVED), served.plain
-    if line is None or base is None:
-        return told | {"daily": [], "cumulative": []}
-    ts, loss, gain = series(served.ts, line, base)
-    return told | {
+    return told | over_time(served, served.lines.get(SERVED))
+
+
+def over_time(lines: Lines, line: Line | None) -> Json:
+    """Return the skill of a line by day and from the beginning on; nothing without a baseline."""
+    if line is None or lines.plain is None:
+        return {"daily": [], "cumulative": []}
+    ts, loss, gain = series(lines.ts, line, lines.plain)
+    horizon = TASKS[lines.slot.kind].horizon_bars(lines.slot.timeframe)
+    return {
         "daily": daily(ts, loss, gain),
-        "cumulative": cumulative(ts, loss, gain, TASKS[slot.kind].horizon_bars(slot.timeframe)),
+        "cumulative": cumulative(ts, loss, gain, horizon),
     }
 
 
