@@ -74,9 +74,6 @@ class Settings(BaseSettings):
     mlflow_tracking_uri: str | None = Field(None, repr=False, description="SQLite by default")
     mlflow_artifacts: str | None = Field(None, description="folder or object-store URL")
     staging: Path | None = Field(None, description="folder where `tidewheel live` trains")
-    ledger_keep_days: float = Field(
-        400, ge=60, description="of ledger; no verdict looks back so far"
-    )
     backups_keep: int = Field(5, ge=1, le=1000, description="backups of live bundles by slot")
     close_positions_hook: str | None = Field(
         None, min_length=1, description="command or module:function that closes positions"

@@ -13,7 +13,7 @@ from typing import Annotated, Any  # noqa: E402
 
 import typer  # noqa: E402
 
-from serving import console, features, ledger, models, replay, training  # noqa: E402
+from serving import console, features, models, replay, training  # noqa: E402
 
 app = typer.Typer(
     name="tidewheel",
@@ -25,10 +25,8 @@ app = typer.Typer(
 
 app.add_typer(features.app)
 app.add_typer(models.app)
-app.add_typer(ledger.app)
 app.add_typer(training.app)
 app.add_typer(training.live)
-app.command(epilog="Example: tidewheel predict --json")(ledger.predict)
 app.command(
     name="replay", epilog="Example: tidewheel replay --from 2025-05-20 --to 2025-05-27 --every 12h"
 )(replay.command)

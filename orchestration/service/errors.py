@@ -4,12 +4,9 @@
 
     TurnError
     ├── TurnRunning        another turn holds the lock of this home
-    ├── PredictRunning     another process predicts in this home
-    ├── NothingFetched     between turns: no symbol's candles could be brought up to date
     ├── OtherParameters    this turn was begun with other parameters
     ├── OtherMarket        what serves was learnt on a simulated market and this one is real, or so
     ├── NoTurn             nothing to report yet
-    ├── NoLedger           no ledger rows are there, or none that fit
     ├── NoHome             there is no such home to look into
     ├── StepMissing        a step was asked for before the one it builds on
     ├── BadReplay          a replay that cannot be: no turn in it, a name that is none
@@ -32,14 +29,6 @@ class TurnRunning(TurnError):
     """Another turn holds the lock of this home."""
 
 
-class PredictRunning(TurnError):
-    """Another process predicts in this home."""
-
-
-class NothingFetched(TurnError):
-    """No symbol's candles could be brought up to date."""
-
-
 class OtherParameters(TurnError, ValueError):
     """The turn was begun with other parameters."""
 
@@ -50,10 +39,6 @@ class OtherMarket(TurnError, ValueError):
 
 class NoTurn(TurnError, LookupError):
     """No turn is completed yet."""
-
-
-class NoLedger(TurnError, LookupError):
-    """No ledger rows are there, or none that fit."""
 
 
 class NoHome(TurnError, ValueError):

@@ -130,7 +130,8 @@ class Judged:
 
     ``contenders`` holds one row per version, candidates and those in service, as
     `orchestration.lifecycle.gates.Contender` and further figures; ``incumbent`` is the champion
-    before the decision; ``holdout`` says which bars were opened, and how often.
+    before the decision; ``holdout`` says which bars were opened, and how often; ``lines`` holds how
+    each line stands by the ledger, as `orchestration.judge.verdicts.Standing`.
     """
 
     kind: str
@@ -138,6 +139,7 @@ class Judged:
     incumbent: Json | None
     holdout: Json
     sentence: str
+    lines: tuple[Json, ...] = ()
 
 
 @dataclass(frozen=True)

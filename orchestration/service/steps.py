@@ -38,9 +38,11 @@ the same home.
 
 from __future__ import annotations
 
-from ml_pipeline.errors import LearningError
+from ml_pipeline.errors import LearningError, PipelineError
 from ml_pipeline.panel import Panel
+from models.common.errors import ModelError
 from orchestration import engine
+from orchestration.lifecycle.errors import LifecycleError
 from orchestration.service import data as turn_data
 from orchestration.service.backfill import fill_kind
 from orchestration.service.beginning import begin
@@ -70,6 +72,7 @@ from orchestration.service.report import finish, report
 from orchestration.service.resources import registry_of, store_of
 from orchestration.service.staging import fit_version, is_sound, names_of
 from orchestration.service.work import Work, once, turn_lock
+from orchestration.store.errors import RecordError
 
 __all__ = [
     "LONGEST_FIRST",
@@ -176,7 +179,7 @@ def fit(turn: TurnRef, kind: str) -> Fits:
                 versions.append(one(name))
             except LearningError as error:
                 errors[name] = error
-        if len(versions) == 1:
+        if len(versions) == 1 and errors:
             raise next(iter(errors.values()))
         for name, why in errors.items():
             fail(turn, "fits", f"{kind}-{name}", why)
@@ -264,13 +267,20 @@ def serve(turn: TurnRef, kind: str) -> Served:
 
 
 def ensembles(turn: TurnRef) -> Ensembled:
-    """Build and judge the ensemble of every slot that was decided."""
+    """Build and judge the ensemble of every slot that was decided.
+
+    One that cannot be built is recorded as a failure; the others go on.
+    """
 
     def make() -> Ensembled:
-        work = Work(turn.folder)
-        decided = [k for k in turn.settings.kinds if work.load(f"decide-{k}", Decided)]
-        data = _dataset(turn)
-        rows = [ensemble_row(turn, data, fit(turn, k), judge(turn, k)) for k in decided]
+        work, data, rows = Work(turn.folder), _dataset(turn), []
+        for kind in turn.settings.kinds:
+            if work.load(f"decide-{kind}", Decided) is None:
+                continue
+            try:
+                rows.append(ensemble_row(turn, data, fit(turn, kind), judge(turn, kind)))
+            except (PipelineError, ModelError, LifecycleError, RecordError) as error:
+                fail(turn, "ensembles", kind, error)
         return Ensembled(tuple(rows))
 
     return once(turn, "ensembles", "", Ensembled, make)
