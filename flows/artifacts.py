@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -71,17 +71,34 @@ def leaderboard(summary: Mapping[str, Any]) -> list[Json]:
 
 
 def drift_table(summary: Mapping[str, Any]) -> list[Json]:
-    """Return the rows of the drift table."""
+    """Return the rows of the drift table: each slot, and several slots pooled."""
+    rows = [*summary["drift"], *summary.get("drift_pooled", ())]
     return [
         {
             "kind": row["kind"],
-            "champion": row["champion"] or "none yet",
+            "champion": row["champion"] or (_slots(row["slots"]) if "slots" in row else "none yet"),
             "status": row["status"],
             "days of outcomes": f"{row['days']:.1f}",
             "why": row["sentence"],
+            "moved most (advice only)": shifts(row.get("shifted", ())),
         }
-        for row in summary["drift"]
+        for row in rows
     ]
+
+
+def shifts(found: Sequence[Mapping[str, Any]]) -> str:
+    """Return features that moved since training, each with its PSI.
+
+    Examples
+    --------
+    >>> shifts([{"feature": "rsi_14", "psi": 0.3124}])
+    'rsi_14 0.31'
+    """
+    return ", ".join(f"{one['feature']} {one['psi']:.2f}" for one in found)
+
+
+def _slots(keys: Sequence[str]) -> str:
+    return f"{len(keys)} slot{'' if len(keys) == 1 else 's'}"
 
 
 def report(summary: Mapping[str, Any], heading: str) -> str:

@@ -56,22 +56,16 @@ def drift(turn: TurnRef, kind: str) -> Any:
     return steps.drift(turn, kind)
 
 
+@task(task_run_name="drift pooled", cache_policy=NO_CACHE)
+def drift_pooled(turn: TurnRef) -> Any:
+    """Check all champions together against what really happened."""
+    return steps.drift_pooled(turn)
+
+
 @task(task_run_name="fit {kind}", cache_policy=NO_CACHE)
 def fit(turn: TurnRef, kind: str) -> Any:
     """Fit the baseline and each recipe of a kind, on one thread."""
     return steps.fit(turn, kind)
-
-
-@task(
-    task_run_name="back-fill {kind}",
-    cache_policy=NO_CACHE,
-    retry_delay_seconds=[5, 20],
-    retry_jitter_factor=0.5,
-    retry_condition_fn=worth_another_try,
-)
-def back_fill(turn: TurnRef, kind: str) -> Any:
-    """Predict the days before a ledger began by fits that knew nothing of them."""
-    return steps.back_fill(turn, kind)
 
 
 @task(task_run_name="judge {kind}", cache_policy=NO_CACHE)
@@ -163,10 +157,8 @@ def turn_of(settings: Settings, now: datetime) -> State[Json]:
     fits = turn.spread(fit, [kind for kind in steps.LONGEST_FIRST if kind in settings.kinds])
     for kind in settings.kinds:
         turn.chain(kind, ledger, drift)
-    filling = back_fill.with_options(retries=settings.fetch_retries)
+    turn.last(drift_pooled)
     for kind in turn.collect(fit, fits):
-        if settings.backfill_days:
-            turn.chain(kind, filling)
         turn.chain(kind, judge, publish, decide, serve)
     turn.last(ensembles)
     return turn.finish()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from orchestration.service.refs import Drifted, Ensembled, Fits, Published, Served
+from orchestration.service.refs import Drifted, Ensembled, Fits, Pooled, Published, Served
 
 
 def in_words(answer: Any) -> str:
@@ -14,6 +14,8 @@ def in_words(answer: Any) -> str:
             return ", ".join(f"{fit.recipe} {fit.seconds:.1f} s" for fit in versions)
         case Drifted(row=row):
             return f"{row['status']}: {row['sentence']}"
+        case Pooled(rows=rows):
+            return ", ".join(f"{row['kind']} {row['status']}" for row in rows)
         case Published(versions=published):
             return f"{len(published)} versions in the registry"
         case Served(predictions=predictions):

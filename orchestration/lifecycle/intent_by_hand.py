@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from market.timeframes import utc
@@ -30,12 +31,15 @@ class By:
         In a sentence; may be empty.
     force
         Promote what is not proven all the same.
+    figures
+        What the decision rests on besides the verdict on who serves from now on; JSON-able.
     """
 
     who: str
     at_ms: int
     reason: str = ""
     force: bool = False
+    figures: Mapping[str, Any] = field(default_factory=dict)
 
 
 def record_of(slot: Slot, version: str | None, places: Places) -> ModelRecord | None:
@@ -133,6 +137,7 @@ def _said(by: By, action: str) -> dict[str, Any]:
         "who": by.who,
         "reason": by.reason,
         "forced": by.force,
+        **({"because": dict(by.figures)} if by.figures else {}),
     }
 
 

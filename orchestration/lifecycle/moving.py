@@ -105,7 +105,8 @@ def _effect(intent: Intent, places: Places) -> Synced:
         _tag(slot, version, status, tracking)
     if intent.tags:
         tracking.set_tags(slot, intent.champion, intent.tags)
-    if intent.before and intent.before != intent.champion:
+    if intent.before and intent.action == "promote" and intent.tags:
+        # A person has chosen another; what a turn or a rollback lets go still wants retraining.
         store.clear_flag(f"{slot.key}/{intent.before}")
     synced = sync(slot, tracking, places.registry)
     clear_intent(places.registry, slot)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -91,10 +91,18 @@ def rollback(
     places: Places,
     by: By,
     before_swap: Callable[[Slot, str | None], None] = lambda slot, before: None,
+    previous: Sequence[str] | None = None,
 ) -> Moved:
     """Put the previous champion back, or the freshest baseline where there is none to go back to.
 
     What served is archived: no gate looks at it again unless a person brings it back.
+
+    Parameters
+    ----------
+    before_swap
+        As of `promote`.
+    previous
+        Versions to go back to before any baseline, best first; by default the champion before.
 
     Raises
     ------
@@ -105,7 +113,7 @@ def rollback(
     """
     with one_at_a_time(places.registry, slot):
         _take_stock(slot, places, by)
-        target = _way_back(slot, places)
+        target = _way_back(slot, places, previous)
         return _promote(slot, target, places, by, "rollback", before_swap)
 
 
@@ -200,16 +208,14 @@ def _check_proven(version: str, figures: dict[str, Any], by: By) -> None:
         )
 
 
-def _way_back(slot: Slot, places: Places) -> str:
-    """Return the previous champion where it can serve, otherwise the freshest sound baseline."""
+def _way_back(slot: Slot, places: Places, first: Sequence[str] | None = None) -> str:
+    """Return the first version to go back to that can serve, or the freshest sound baseline."""
     version = places.tracking.champion(slot)
     champion = record_of(slot, version, places)
     models = {model.version: model for model in places.store.list_models(slot_key=slot.key)}
-    previous = models.get(str(champion.facts.get(PREVIOUS))) if champion else None
     naive = [m for m in models.values() if m.facts.get("baseline") and not m.facts.get("faults")]
-    choices = [m.version for m in naive]
-    if previous and not previous.facts.get("baseline") and previous.status != "archived":
-        choices.insert(0, previous.version)
+    choices = [*(_previous(champion, models) if first is None else first)]
+    choices += [m.version for m in naive]
     refused: list[str] = []
     for choice in choices:
         if choice == version:
@@ -229,3 +235,11 @@ def _way_back(slot: Slot, places: Places) -> str:
         f"{slot}: {serving}, and there is neither a previous champion nor a baseline to go back to"
         f"{why}"
     )
+
+
+def _previous(champion: ModelRecord | None, models: Mapping[str, ModelRecord]) -> list[str]:
+    """Return the champion before, unless it is a baseline or was archived."""
+    previous = models.get(str(champion.facts.get(PREVIOUS))) if champion else None
+    if previous is None or previous.facts.get("baseline") or previous.status == "archived":
+        return []
+    return [previous.version]

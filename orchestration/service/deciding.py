@@ -4,21 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from market.timeframes import DAY_MS, timeframe_ms
 from ml_pipeline.panel import Panel
-from models.common.slot import Slot
 from orchestration import engine
-from orchestration.drift import LEARNING, Rules, assess
-from orchestration.judge.served import track
-from orchestration.judge.verdicts import Standing
+from orchestration.drift import LEARNING
 from orchestration.lifecycle.apply import apply
 from orchestration.lifecycle.decide import Decision, decide
-from orchestration.lifecycle.enrol import BY_HAND
-from orchestration.lifecycle.gates import DRIFTED, Incumbent
-from orchestration.lifecycle.state import champion_in_store
-from orchestration.service.data import first_open_ms, horizon_of, read_candles, start_ms
+from orchestration.lifecycle.gates import Incumbent
+from orchestration.service.data import first_open_ms, read_candles, start_ms
 from orchestration.service.judging import contender
-from orchestration.service.memory import last_memory
 from orchestration.service.refs import (
     Dataset,
     Decided,
@@ -29,8 +22,6 @@ from orchestration.service.refs import (
     TurnRef,
 )
 from orchestration.service.resources import registry_of, store_of, tracking_of
-
-_TRACK_DAYS = 30
 
 
 def look_back(turn: TurnRef, kind: str, data: Dataset) -> Ledgered:
@@ -45,52 +36,29 @@ def look_back(turn: TurnRef, kind: str, data: Dataset) -> Ledgered:
     return Ledgered(kind, made.rows, resolved, said)
 
 
-def watch(turn: TurnRef, kind: str) -> Drifted:
-    """Judge the champion by its ledger, store the verdict, and flag it where it has fallen."""
-    slot, store = turn.slot(kind), store_of(turn.settings)
-    champion = champion_in_store(store, slot)
-    verdict = assess(
-        track(store, slot, turn.at_ms - _TRACK_DAYS * DAY_MS),
-        timeframe_ms(turn.settings.timeframe),
-        horizon_of(turn, kind),
-        Rules(**turn.settings.drift.model_dump()),
-        baseline=bool(champion and champion.facts.get("baseline")),
-    )
-    row = {"kind": kind, "champion": champion.version if champion else None, **verdict.row}
-    store.add_drift(turn.turn_id, slot.key, row)
-    if champion and verdict.status in DRIFTED:
-        store.flag_for_retraining(champion.key, f"{verdict.status}: {verdict.sentence}")
-    return Drifted(kind, row)
-
-
 def decide_kind(turn: TurnRef, judged: Judged, drifted: Drifted) -> Decided:
     """Decide who serves a slot, and put it into effect: alias, statuses, links, verdicts, flags.
 
     The decision follows from stored verdicts alone, so that repeating it after a kill decides the
     same and completes what was left undone.
     """
-    slot, store = turn.slot(judged.kind), store_of(turn.settings)
+    slot = turn.slot(judged.kind)
     incumbent = Incumbent(**judged.incumbent) if judged.incumbent else None
     if incumbent:
         # What the ledger says is about the champion of the last turn, not of one put in by hand.
         own = drifted.row["champion"] == incumbent.version
         incumbent = replace(incumbent, drift=drifted.row["status"] if own else LEARNING)
     contenders = [contender(row) for row in judged.contenders]
-    lines = {line.line: line for line in (Standing(**row) for row in judged.lines)}
-    memory = last_memory(turn, judged.kind)
-    decision = decide(slot.key, contenders, lines, incumbent, turn.settings.gates, memory)
+    decision = decide(slot.key, contenders, incumbent, turn.settings.gates)
     apply(
         decision,
         slot,
         turn.at_ms if incumbent else first_open_ms(turn, judged.kind),
-        store=store,
+        store=store_of(turn.settings),
         tracking=tracking_of(turn.settings),
         registry=registry_of(turn.settings),
     )
     _store_verdicts(turn, decision, judged)
-    _supersede_strays(turn, slot, decision)
-    if incumbent and decision.champion != incumbent.version:
-        store.clear_flag(f"{slot.key}/{incumbent.version}")
     baseline = {c.version: c.baseline for c in contenders}
     return Decided(
         kind=judged.kind,
@@ -105,18 +73,12 @@ def decide_kind(turn: TurnRef, judged: Judged, drifted: Drifted) -> Decided:
 
 
 def _store_verdicts(turn: TurnRef, decision: Decision, judged: Judged) -> None:
-    """Store every figure that was looked at with what was decided.
-
-    A version's own row holds its holdout and, under ``ledger``, how its line stands; the row of the
-    decision holds all of them.
-    """
+    """Store every figure that was looked at with what was decided."""
     store, slot_key = store_of(turn.settings), decision.slot_key
-    lines = {line["line"]: line for line in decision.figures["lines"]}
     serving: Json = {}
     for row in judged.contenders:
         figures = {**row["metrics"], **{k: v for k, v in row.items() if k != "metrics"}}
         figures["holdout"] = judged.holdout
-        figures["ledger"] = lines.get(contender(row).line)
         if row["version"] == decision.champion:
             serving = figures
         status = decision.statuses[row["version"]]
@@ -124,18 +86,8 @@ def _store_verdicts(turn: TurnRef, decision: Decision, judged: Judged) -> None:
         store.add_verdict(
             turn.turn_id, slot_key, row["version"], "baseline", figures, status, said or status
         )
-    store.add_decision(
-        turn.turn_id, slot_key, decision.champion,
-        {**serving, **decision.figures, "before": decision.before, "statuses": decision.statuses},
-        decision.action, decision.sentence,
-    )  # fmt: skip
-
-
-def _supersede_strays(turn: TurnRef, slot: Slot, decision: Decision) -> None:
-    """Let go of candidates of turns that never decided: nothing asks them any more."""
-    store = store_of(turn.settings)
-    for model in store.list_models(slot_key=slot.key, status="candidate"):
-        fitted_by = str(model.facts.get("turn_id") or turn.turn_id)
-        stray = model.version not in decision.statuses and fitted_by < turn.turn_id
-        if stray and model.facts.get("trained") != BY_HAND:
-            store.update_model_status(model.key, "superseded")
+    if decision.before:
+        store.add_verdict(
+            turn.turn_id, slot_key, decision.champion, decision.before,
+            {**serving, **decision.figures}, decision.action, decision.sentence,
+        )  # fmt: skip

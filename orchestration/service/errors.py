@@ -12,7 +12,6 @@
     ├── BadReplay          a replay that cannot be: no turn in it, a name that is none
     ├── OtherReplay        a replay of that name was begun with other parameters
     ├── ReplayRunning      another process runs this very replay
-    ├── BadFolds           a back-fill was asked for with folds that cannot be
     ├── StaleCandles       a symbol's candles end too long before the turn
     └── TurnFailed         nothing was left to work with; the same command tries again
 """
@@ -59,10 +58,6 @@ class OtherReplay(TurnError, ValueError):
 
 class ReplayRunning(TurnError):
     """Another process runs this very replay."""
-
-
-class BadFolds(TurnError, ValueError):
-    """A back-fill was asked for with folds that cannot be."""
 
 
 class StaleCandles(TurnError):

@@ -130,8 +130,7 @@ class Judged:
 
     ``contenders`` holds one row per version, candidates and those in service, as
     `orchestration.lifecycle.gates.Contender` and further figures; ``incumbent`` is the champion
-    before the decision; ``holdout`` says which bars were opened, and how often; ``lines`` holds how
-    each line stands by the ledger, as `orchestration.judge.verdicts.Standing`.
+    before the decision; ``holdout`` says which bars were opened, and how often.
     """
 
     kind: str
@@ -139,7 +138,6 @@ class Judged:
     incumbent: Json | None
     holdout: Json
     sentence: str
-    lines: tuple[Json, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -167,22 +165,6 @@ class Decided:
 
 
 @dataclass(frozen=True)
-class BackFilled:
-    """Folds that were walked through before a line's ledger began, and the rows they predicted.
-
-    ``folds`` and ``rows`` count what is there now, of this call or of one before it was killed;
-    ``left_out`` says which folds had too little history, or no place.
-    """
-
-    kind: str
-    folds: int
-    rows: int
-    failed: int
-    left_out: tuple[str, ...]
-    sentence: str
-
-
-@dataclass(frozen=True)
 class Ledgered:
     """Rows new in the ledger: predictions of versions in service, and outcomes now known."""
 
@@ -206,6 +188,13 @@ class Drifted:
 
     kind: str
     row: Json
+
+
+@dataclass(frozen=True)
+class Pooled:
+    """The drift verdicts on several slots together, one row a pool."""
+
+    rows: tuple[Json, ...]
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,6 @@ from ml_pipeline.workplace import here, in_child
 from models.common.files import locked, write_folder
 from models.common.slot import version_name
 from orchestration.service.data import competition_of, split_of
-from orchestration.service.memory import at_rest
 from orchestration.service.refs import Dataset, Fit, TurnRef
 
 # Its loop holds the GIL and has no limit of its own: it gets a process that can be killed.
@@ -89,15 +88,9 @@ def _fit(turn: TurnRef, kind: str, recipe: Recipe | None, data: Dataset) -> Fitt
 
 
 def names_of(turn: TurnRef, kind: str, data: Dataset) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return what is fitted for a kind, the baseline first, and a sentence for what is left out.
-
-    Recipes whose line was archived rest; where all of them do, the baseline is fitted alone.
-    """
+    """Return what is fitted for a kind, the baseline first, and a sentence for what is left out."""
     field = competition_of(turn, kind, Panel.load(data.folder))
-    names = tuple(recipe.name for recipe in field.recipes)
-    resting = at_rest(turn, kind, names)
-    fitted = (name for name in names if name not in resting)
-    return (BASELINE, *fitted), (*field.left_out, *resting.values())
+    return (BASELINE, *(recipe.name for recipe in field.recipes)), field.left_out
 
 
 def save_fitted(folder: Path, fitted: Fitted) -> None:

@@ -65,14 +65,13 @@ def _run(turn: TurnRef) -> Json:
     kinds = turn.settings.kinds
     for kind in kinds:
         _conclude(turn, kind, WATCH)
+    attempt(turn, "drift_pooled", "", lambda turn, _: steps.drift_pooled(turn))
     first = [kind for kind in steps.LONGEST_FIRST if kind in kinds]
     with ThreadPoolExecutor(turn.settings.workers) as pool:
         fitted = dict(
             zip(first, pool.map(lambda k: attempt(turn, "fit", k, steps.fit), first), strict=True)
         )
     for kind in kinds:
-        if fitted[kind] and turn.settings.backfill_days:
-            attempt(turn, "back_fill", kind, steps.back_fill)
         if fitted[kind]:
             _conclude(turn, kind, CHAIN)
     attempt(turn, "ensembles", "", lambda turn, _: steps.ensembles(turn))

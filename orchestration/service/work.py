@@ -163,8 +163,8 @@ def prune(settings: Settings, keep: TurnRef) -> None:
     What the next turn needs lies in the store, the registry and the candle store. The pictures of
     the last turn stay for those who look at them.
     """
-    for bulk in ("panel", "long-panel", "fits"):
-        shutil.rmtree(keep.folder / bulk, ignore_errors=True)
+    shutil.rmtree(keep.folder / "panel", ignore_errors=True)
+    shutil.rmtree(keep.folder / "fits", ignore_errors=True)
     suffix = keep.turn_id.partition("_")[2]
     for folder in settings.work_dir.glob(f"*_{suffix}"):
         if folder.is_dir() and folder.name < keep.turn_id:

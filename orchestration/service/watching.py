@@ -1,0 +1,146 @@
+"""Watching between turns: what serves is judged by its ledger, and harm is rolled back at once."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from market.symbols import scope_of
+from market.timeframes import DAY_MS, instant_ms, utc
+from models.common.slot import Slot
+from orchestration.drift import HARM
+from orchestration.judge.lines import lines_of, recipe_of
+from orchestration.judge.verdicts import standings
+from orchestration.lifecycle import promotion
+from orchestration.lifecycle.errors import ChampionMoved, LifecycleError
+from orchestration.lifecycle.intent_by_hand import By
+from orchestration.lifecycle.state import PREVIOUS, champion_in_store
+from orchestration.lifecycle.transitions import IN_SERVICE
+from orchestration.service.drift_rows import Seen, flag, see
+from orchestration.service.refs import Json
+from orchestration.service.resources import places_of, store_of, tracking_of
+from orchestration.settings import Settings
+from orchestration.store.records import ModelRecord
+from orchestration.tracking.errors import TrackingError
+
+WATCH = "the watch"
+"""Who decides a rollback between turns, as the decision's record says."""
+
+
+def watch_now(settings: Settings, now: datetime | str | int) -> Json:
+    """Judge what serves now by its ledger; roll back what does harm, at once.
+
+    It may run beside a turn and beside itself: each slot is moved under the lock of its promotions,
+    and only while what was found harmful still serves. A turn that is deciding about the slot at
+    this moment finds the alias moved, and leaves it. Done again it finds nothing more to do. A
+    pinned champion stays, and the row says so.
+
+    Parameters
+    ----------
+    settings
+        Which home, symbols, kinds and thresholds.
+    now
+        Bars that closed by then count.
+
+    Returns
+    -------
+    dict
+        ``at``; ``slots``, a drift row for each slot with a champion, with ``action`` (``rollback``,
+        ``pinned``, ``failed`` or None) and, after a rollback, ``now``, the version that serves;
+        ``rolled_back``, the slots that were; ``sentence``.
+
+    Raises
+    ------
+    RecordError
+        The database cannot be asked.
+    """
+    at_ms, store = instant_ms(now), store_of(settings)
+    scope, rows = scope_of(settings.symbols), []
+    for kind in settings.kinds:
+        slot = Slot(scope, kind, settings.timeframe)
+        if champion_in_store(store, slot) is not None:
+            rows.append(_look(settings, slot, at_ms))
+    moved = [row["slot"] for row in rows if row["action"] == "rollback"]
+    harmed = [row["sentence"] for row in rows if row["status"] == HARM]
+    count = f"{len(rows)} slot{'' if len(rows) == 1 else 's'}"
+    said = "; ".join(harmed) or f"{count} watched, none does harm"
+    return {
+        "at": utc(at_ms).isoformat(),
+        "slots": rows,
+        "rolled_back": moved,
+        "sentence": said,
+    }
+
+
+def _look(settings: Settings, slot: Slot, at_ms: int) -> Json:
+    seen = see(settings, slot, at_ms)
+    row: Json = {"slot": slot.key, **seen.row(at_ms), "action": None}
+    if seen.verdict.status == HARM:
+        row |= _answer(settings, seen, at_ms)
+    _store(settings, slot, row)
+    return row
+
+
+def _answer(settings: Settings, seen: Seen, at_ms: int) -> Json:
+    """Roll a harmful champion back, and say what came of it."""
+    slot, champion = seen.slot, seen.champion
+    if champion is None:
+        return {}
+    said = f"{slot.key}: {seen.verdict.sentence}"
+    by = By(WATCH, at_ms, f"HARM: {seen.verdict.sentence}", figures=seen.verdict.figures)
+
+    def still(_: Slot, before: str | None) -> None:
+        if before != champion.version:
+            raise ChampionMoved(f"{before} serves by now, and not {champion.version}")
+
+    try:
+        if tracking_of(settings).is_pinned(slot, champion.version):
+            flag(settings, seen)
+            told = f"{said}; {champion.version} is pinned and stays"
+            return {"action": "pinned", "sentence": told}
+        way = proven_before(settings, slot, champion, at_ms)
+        moved = promotion.rollback(slot, places_of(settings), by, still, way)
+    except (LifecycleError, TrackingError) as error:
+        return {"action": "failed", "sentence": f"{said}; not rolled back: {error}"}
+    flag(settings, seen)
+    return {"action": "rollback", "now": moved.champion, "sentence": f"{said}; {moved.sentence}"}
+
+
+def proven_before(settings: Settings, slot: Slot, champion: ModelRecord, at_ms: int) -> list[str]:
+    """Return versions of the previous champion's line, freshest first, if it is still proven.
+
+    Proven: the lower 95 % bound of the line's skill over the baseline's, on the last days of the
+    ledger that count, is above `Gates.skill_above`.
+    """
+    store, gates = store_of(settings), settings.gates
+    models = {model.version: model for model in store.list_models(slot_key=slot.key)}
+    previous = models.get(str(champion.facts.get(PREVIOUS)))
+    if previous is None or previous.facts.get("baseline"):
+        return []
+    line = recipe_of(previous)
+    since = at_ms - int(gates.window_days * DAY_MS)
+    lines = lines_of(slot, store.ledger(slot.key, since_ms=since, until_ms=at_ms), models)
+    standing = standings(lines, None, settings.seed, gates.confidence_set).get(line)
+    if standing is None or standing.lower is None or not standing.lower > gates.skill_above:
+        return []
+    able = [*IN_SERVICE, "superseded"]
+    own = [m for m in models.values() if recipe_of(m) == line and m.status in able]
+    own = [m for m in own if m.version != champion.version]
+    own.sort(key=lambda m: (m.status in IN_SERVICE, m.version), reverse=True)
+    return [model.version for model in own]
+
+
+def _store(settings: Settings, slot: Slot, row: Json) -> None:
+    """Keep a row as the last turn's line of its slot; a rollback stays to be read until the next.
+
+    Before any turn there is no table to keep it in: the decision is recorded with the version.
+    """
+    store = store_of(settings)
+    last = next(iter(store.list_turns(1)), None)
+    if last is None:
+        return
+    known: dict[str, Any] = next(iter(store.list_drift(last.turn_id, slot.key)), {})
+    if known.get("action") != "rollback":
+        shown = {"shifted": known.get("shifted", [])}
+        plain = {name: value for name, value in row.items() if name != "slot"}
+        store.add_drift(last.turn_id, slot.key, {**shown, **plain})
