@@ -130,13 +130,12 @@ def percent(share: float | None) -> str:
 
 
 def _show_pictures(key: str, heading: str, pictures: list[Path]) -> None:
-    drawn = [
-        f"## {picture.stem}\n\n![{picture.stem}]({_embedded(picture)})" for picture in pictures
-    ]
+    drawn = [f"## {picture.stem}\n\n![{picture.stem}]({embedded(picture)})" for picture in pictures]
     create_markdown_artifact("\n\n".join([heading, *drawn]), key=_key(key), description=heading)
 
 
-def _embedded(picture: Path) -> str:
+def embedded(picture: Path) -> str:
+    """Return a PNG as an address that holds all of it."""
     return f"data:image/png;base64,{base64.b64encode(picture.read_bytes()).decode()}"
 
 

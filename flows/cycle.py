@@ -68,6 +68,18 @@ def fit(turn: TurnRef, kind: str) -> Any:
     return steps.fit(turn, kind)
 
 
+@task(
+    task_run_name="back-fill {kind}",
+    cache_policy=NO_CACHE,
+    retry_delay_seconds=[5, 20],
+    retry_jitter_factor=0.5,
+    retry_condition_fn=worth_another_try,
+)
+def back_fill(turn: TurnRef, kind: str) -> Any:
+    """Predict the days before a ledger began by fits that knew nothing of them."""
+    return steps.back_fill(turn, kind)
+
+
 @task(task_run_name="judge {kind}", cache_policy=NO_CACHE)
 def judge(turn: TurnRef, kind: str) -> Any:
     """Open the holdout once: candidates and champion, paired, against the baseline."""
@@ -158,7 +170,10 @@ def turn_of(settings: Settings, now: datetime) -> State[Json]:
     for kind in settings.kinds:
         turn.chain(kind, ledger, drift)
     turn.last(drift_pooled)
+    filling = back_fill.with_options(retries=settings.fetch_retries)
     for kind in turn.collect(fit, fits):
+        if settings.backfill_days:
+            turn.chain(kind, filling)
         turn.chain(kind, judge, publish, decide, serve)
     turn.last(ensembles)
     return turn.finish()

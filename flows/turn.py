@@ -35,8 +35,9 @@ def worth_another_try(step: Step, run: TaskRun, state: State[Any]) -> bool:
 
 
 def count(settings: Settings) -> int:
-    """Return how many steps a turn has: per symbol one, per kind seven, and three for all."""
-    return len(settings.symbols) + 7 * len(settings.kinds) + 3
+    """Return a turn's steps: per symbol one, per kind seven or eight, and three for all."""
+    each = 7 + bool(settings.backfill_days)
+    return len(settings.symbols) + each * len(settings.kinds) + 3
 
 
 class Turn:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
+from datetime import date
+from types import MappingProxyType
 from typing import ClassVar
 
 import numpy as np
@@ -19,9 +22,10 @@ from market.timeframes import DAY_MS, Instant, instant_ms, timeframe_ms, utc
 _OPENING = FIRST_BAR_DAY * DAY_MS
 _PRESETS = {"random-walk": RANDOM_WALK}
 _LIMITS = {
-    "seed": (0, 2**32 - 1), "signal": (0, 5), "drift": (-5, 5), "clusters": (0, 3),
-    "seasons": (0, 3), "tails": (0, 1000), "jumps": (0, 1), "correlation": (0, 1),
-    "quiet": (0, 0.9), "outages": (0, 1), "tether": (0, 1e6), "ticks": (0, 1),
+    "seed": (0, 2**32 - 1), "signal": (0, 5), "flips": (0, 99_999), "drift": (-5, 5),
+    "clusters": (0, 3), "seasons": (0, 3), "tails": (0, 1000), "jumps": (0, 1),
+    "correlation": (0, 1), "quiet": (0, 0.9), "outages": (0, 1), "tether": (0, 1e6),
+    "ticks": (0, 1),
 }  # fmt: skip
 
 
@@ -54,6 +58,7 @@ class SimulatedSource:
         ----------
         options : str
             Comma-separated ``knob=value`` of `Recipe`, after an optional preset (``random-walk``).
+            The value of ``flips`` may be a date.
 
         Raises
         ------
@@ -114,12 +119,23 @@ def _knob(word: str) -> tuple[str, float | int | bool]:
         raise BadSpec(f"no knob {name!r} in a simulated market; there are: {', '.join(known)}")
     low, high = _LIMITS[name]
     try:
-        value = known[name](int(text) if name == "seed" else float(text))
+        value = _READ[name](text) if name in _READ else known[name](float(text))
     except ValueError as error:
-        raise BadSpec(f"{word!r}: the value must be a number from {low} to {high}") from error
+        day = " or a date as 2025-06-10" if name == "flips" else ""
+        raise BadSpec(f"{word!r}: the value must be a number from {low} to {high}{day}") from error
     if not low <= value <= high or (name == "tails" and 0 < value <= 2):
         raise BadSpec(f"{word!r} is outside {low} to {high} (and tails are 0 or above 2)")
     return name, value
+
+
+def _day(text: str) -> int:
+    """Read a day: ``2025-06-10``, or days since 1970."""
+    if "-" not in text:
+        return int(text)
+    return (date.fromisoformat(text) - date(1970, 1, 1)).days
+
+
+_READ: Mapping[str, Callable[[str], int]] = MappingProxyType({"seed": int, "flips": _day})
 
 
 def _name(recipe: Recipe, preset: str) -> str:
@@ -129,5 +145,6 @@ def _name(recipe: Recipe, preset: str) -> str:
     for field in fields(Recipe):
         value = getattr(recipe, field.name)
         if field.name != "seed" and value != getattr(base, field.name):
-            words.append(f"{field.name}{float(value):g}")
+            shown = utc(value * DAY_MS).date() if field.name == "flips" else f"{float(value):g}"
+            words.append(f"{field.name}{shown}")
     return "-".join(words)

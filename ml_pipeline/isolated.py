@@ -1,11 +1,13 @@
-"""Run a function in a warm child process that can be killed: the only hard limit for a fit."""
+"""Run functions in warm child processes that can be killed: the only hard limit for a fit."""
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from concurrent.futures import TimeoutError as FutureTimeout
+from queue import SimpleQueue
 from threading import Lock, Thread
 from typing import Any, TypeVar
 
@@ -39,6 +41,7 @@ class _WarmChild:
     """One child process, started on first use, killed when it will not end, started again.
 
     loky's own reusable executor is one per thread; fits come from many threads and share this one.
+    One child each, rather than a pool of several: what runs too long can be killed by itself.
     """
 
     def __init__(self) -> None:
@@ -113,3 +116,63 @@ def run_isolated(function: Callable[..., T], *args: object, timeout_s: float) ->
         The child died by itself, of memory for instance.
     """
     return _CHILD.run(function, args, timeout_s)
+
+
+_BESIDE: list[_WarmChild] = []
+_BESIDE_TURN = Lock()
+
+
+def run_beside(
+    function: Callable[..., T],
+    jobs: Sequence[tuple[object, ...]],
+    *,
+    workers: int,
+    timeout_s: float,
+) -> Iterator[tuple[int, T | BaseException]]:
+    """Do many jobs in `workers` child processes; yield each answer as it comes.
+
+    Each child computes on one thread and takes the next job when it is free, in the order of
+    `jobs`: put the longest first. Answers come in any order, and do not depend on the number of
+    children. They stay warm between calls as `run_isolated`'s does; callers in several threads
+    queue. An iteration that is broken off ends after the jobs that have begun.
+
+    Parameters
+    ----------
+    function
+        Importable by the children.
+    jobs
+        Its arguments, references rather than frames.
+    workers
+        Children.
+    timeout_s
+        Seconds that each job may take.
+
+    Yields
+    ------
+    tuple of int and answer
+        Which job, and what the function returned, or the error that it raised or that ended it
+        (`FitTimeout`, `FitCrashed`): one job that fails leaves the others alone.
+    """
+    if not jobs:
+        return
+    with _BESIDE_TURN:
+        _BESIDE.extend(_WarmChild() for _ in range(workers - len(_BESIDE)))
+        free: SimpleQueue[_WarmChild] = SimpleQueue()
+        for child in _BESIDE[:workers]:
+            free.put(child)
+
+        def one(job: tuple[object, ...]) -> T:
+            child = free.get()
+            try:
+                return child.run(function, job, timeout_s)
+            finally:
+                free.put(child)
+
+        pool = ThreadPoolExecutor(workers)
+        try:
+            places = {pool.submit(one, job): place for place, job in enumerate(jobs)}
+            for future in as_completed(places):
+                error = future.exception()
+                yield places[future], future.result() if error is None else error
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)

@@ -64,7 +64,7 @@ def validation_picture(
     model = row_losses(task, head, raw, panel)[known]
     _gains(right, panel.ts[known], base, model)
     figure.suptitle(title, fontsize=11)
-    return _png(figure)
+    return png(figure)
 
 
 def importance_picture(importance: Mapping[str, float], title: str) -> bytes:
@@ -77,9 +77,9 @@ def importance_picture(importance: Mapping[str, float], title: str) -> bytes:
     axes.tick_params(axis="y", labelsize=8)
     if not any(importance.values()):
         axes.text(0.5, 0.5, "it learnt nothing", ha="center", transform=axes.transAxes)
-    _plain(axes)
+    plain(axes)
     figure.suptitle(title, fontsize=11)
-    return _png(figure)
+    return png(figure)
 
 
 def _views(task: Task, y: Floats, raw: Floats) -> tuple[Floats, Floats, str]:
@@ -108,7 +108,7 @@ def _reliability(axes: Axes, forecast: Floats, outcome: Floats, scale: str) -> N
     axes.plot(x, y, "o-", color=_MODEL, markersize=5)
     axes.set_xlabel(f"forecast: {scale}")
     axes.set_ylabel("what came")
-    _plain(axes)
+    plain(axes)
 
 
 def _gains(axes: Axes, ts: NDArray[np.int64], base: Floats, model: Floats) -> None:
@@ -120,18 +120,20 @@ def _gains(axes: Axes, ts: NDArray[np.int64], base: Floats, model: Floats) -> No
     axes.axhline(0, color=_NAIVE, linewidth=1)
     axes.set_ylabel("loss saved, % of the baseline's")
     axes.tick_params(axis="x", labelrotation=25, labelsize=8)
-    _plain(axes)
+    plain(axes)
 
 
-def _plain(axes: Axes) -> None:
+def plain(axes: Axes) -> None:
+    """Give axes the house's look."""
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(alpha=0.25)
 
 
-def _png(figure: Figure) -> bytes:
+def png(figure: Figure, colours: int = _COLOURS) -> bytes:
+    """Return a figure as a small PNG of so many colours."""
     FigureCanvasAgg(figure)
     drawn, small = BytesIO(), BytesIO()
     figure.savefig(drawn, format="png", dpi=_DPI)
     # Three colours and their edges need no more, and a bundle carries a third of the bytes.
-    Image.open(drawn).convert("RGB").quantize(_COLOURS).save(small, "PNG", optimize=True)
+    Image.open(drawn).convert("RGB").quantize(colours).save(small, "PNG", optimize=True)
     return small.getvalue()

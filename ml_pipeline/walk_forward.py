@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -166,3 +167,10 @@ def forecast(
     rows = fold.rows(panel)
     raw = score(fitted.onnx, rows)
     return Forecast(fitted, split, np.array(rows.ts), np.array(rows.symbol), raw)
+
+
+def forecast_saved(
+    recipe: Recipe | str, folder: str | Path, fold: Fold, split: TurnSplit, seed: int
+) -> Forecast:
+    """Return `forecast` on the panel saved in `folder`: what a child process is asked to do."""
+    return forecast(recipe, Panel.load(folder), fold, split, seed)

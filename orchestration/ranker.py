@@ -93,7 +93,9 @@ def leaderboard(rows: Iterable[Mapping[str, Any]], count: int = 5) -> list[dict[
     Parameters
     ----------
     rows
-        One per slot, with ``slot``, ``champion``, ``baseline`` (bool), ``lower``, ``skill``, ``z``.
+        One per slot, with ``slot``, ``champion``, ``baseline`` (bool) and the figures of the
+        champion's line on the ledger: ``lower``, ``skill``, ``z``, ``n``, ``days`` and
+        ``days_missing``, the days that are still to come until the ledger speaks with full weight.
     """
 
     def place(row: Mapping[str, Any]) -> tuple[int, float, str]:

@@ -32,7 +32,9 @@ class Gates(_Part):
     keep_top: int = Field(3, ge=1, description="versions kept in a slot besides the baseline")
     ledger_days: float = Field(14, gt=0, description="days of ledger that speak with full weight")
     window_days: float = Field(28, gt=0, description="last days of the ledger that are judged")
-    least_days: float = Field(2, ge=0, description="days of ledger below which nothing is promoted")
+    least_days: float = Field(
+        1.5, ge=0, description="days of ledger below which nothing is promoted"
+    )
     confidence_set: float = Field(0.1, gt=0, lt=1, description="level of the model confidence set")
     outside_turns: int = Field(2, ge=1, description="turns outside before a line is archived")
     rest_turns: int = Field(14, ge=0, description="turns that an archived recipe is not fitted")

@@ -67,12 +67,16 @@ class Settings(BaseSettings):
     workers: int = Field(2, ge=1, le=1024, description="fits that run beside each other")
     fit_timeout_s: float = Field(900, gt=0, description="hard limit of one fit")
     tune_seconds: float = Field(0, ge=0, description="search of each recipe; 0 does without")
+    backfill_days: float = Field(0, ge=0, le=3650, description="filled in before a ledger begins")
     pictures: bool = Field(True, description="whether each version's pictures are drawn")
     fetch_retries: int = Field(3, ge=0, le=100, description="after a failed fetch")
     database_url: str | None = Field(None, repr=False, description="SQLite file by default")
     mlflow_tracking_uri: str | None = Field(None, repr=False, description="SQLite by default")
     mlflow_artifacts: str | None = Field(None, description="folder or object-store URL")
     staging: Path | None = Field(None, description="folder where `tidewheel live` trains")
+    ledger_keep_days: float = Field(
+        400, ge=60, description="of ledger; no verdict looks back so far"
+    )
     backups_keep: int = Field(5, ge=1, le=1000, description="backups of live bundles by slot")
     close_positions_hook: str | None = Field(
         None, min_length=1, description="command or module:function that closes positions"

@@ -13,7 +13,7 @@ from typing import Annotated, Any  # noqa: E402
 
 import typer  # noqa: E402
 
-from serving import console, features, models, training  # noqa: E402
+from serving import console, features, ledger, models, replay, training  # noqa: E402
 
 app = typer.Typer(
     name="tidewheel",
@@ -25,8 +25,13 @@ app = typer.Typer(
 
 app.add_typer(features.app)
 app.add_typer(models.app)
+app.add_typer(ledger.app)
 app.add_typer(training.app)
 app.add_typer(training.live)
+app.command(epilog="Example: tidewheel predict --json")(ledger.predict)
+app.command(
+    name="replay", epilog="Example: tidewheel replay --from 2025-05-20 --to 2025-05-27 --every 12h"
+)(replay.command)
 
 Home = Annotated[
     Path | None,
@@ -73,6 +78,42 @@ def cycle(
     else:
         turn.show(summary, settings)
     raise typer.Exit(3 if summary.get("failures") else 0)
+
+
+@app.command(epilog="Example: tidewheel backfill --days 14 --kinds direction,volatility")
+def backfill(
+    days: Annotated[
+        float | None, typer.Option(help="How far back.", show_default="backfill_days, or 14")
+    ] = None,
+    every: Annotated[str, typer.Option(help="Length of a fold.")] = "12h",
+    kinds: Annotated[Text, option("Model kinds, separated by commas.")] = None,
+    recipes: Annotated[Text, option("default, all, or names such as direction/logistic.")] = None,
+    source: Annotated[Text, option("simulated, files:<folder> or exchange:<id>.")] = None,
+    symbols: Annotated[Text, option("Trading pairs, separated by commas.")] = None,
+    timeframe: Annotated[Text, option("Bar length, such as 1m.")] = None,
+    workers: Annotated[int | None, option("Fits that run beside each other.")] = None,
+    now: Annotated[
+        Text, typer.Option(help="Moment to fill up to, with its zone.", show_default="the clock")
+    ] = None,
+    home: Home = None,
+    json: Json = False,
+) -> None:
+    """Fill in what each recipe would have said before its ledger began, fold by fold.
+
+    Each fold is predicted by a fit that knew nothing of it, so that verdicts have a past to stand
+    on. What is there is not fitted again. Exit status: 0 done, 3 done with failures in it, 2 bad
+    input, 1 not done.
+    """
+    from serving import backfill as filling
+
+    asked = {"source": source, "symbols": symbols, "kinds": kinds, "timeframe": timeframe}
+    settings = _settings(home, **asked, recipes=recipes, workers=workers)
+    found = filling.run(settings, now, days, every)
+    if json:
+        console.print_json(found)
+    else:
+        filling.show(found)
+    raise typer.Exit(3 if found["failures"] else 0)
 
 
 @app.command(epilog="Example: tidewheel up --home var")

@@ -34,7 +34,7 @@ def ready(addresses: Addresses) -> None:
     """Print where everything is and how to start a run by hand."""
     say(f"Prefect UI  {addresses.prefect}")
     say(f"MLflow UI   {addresses.mlflow}")
-    say("Schedule    cycle/every-12h, at 00:00 and 12:00 UTC")
+    say("Schedule    cycle/every-12h, at 00:00 and 12:00 UTC; predict/every-15m between")
     say("A turn now, from another terminal:")
     for line in by_hand(addresses, Path.cwd()):
         say(f"  {escape(line)}")

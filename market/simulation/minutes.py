@@ -46,10 +46,19 @@ def minute_path(recipe: Recipe, symbol: str, asset: Asset, first: int, last: int
     sigma = minute_sigma(asset) * np.exp(log_vol)
     jumps, totals, levels = _day_steps(daily, days)
     epsilon = _bridge(sigma * shocks[1:], sigma**2, totals - jumps.sum(axis=1))
-    theta = underreaction(recipe.signal)
-    late = -theta * decaying_sum(with_day_before(epsilon), DIGESTION)[:, MINUTES:]
+    late = -decaying_sum(with_day_before(_share(recipe, days) * epsilon), DIGESTION)[:, MINUTES:]
     walk = levels[1:, None] + np.cumsum(epsilon[1:] + jumps[1:], axis=1)
     return Minutes(walk + late, sigma[1:], log_vol[1:], np.abs(shocks[2:]))
+
+
+def _share(recipe: Recipe, days: Ints) -> Floats:
+    """Return the share θ of a shock that is digested late, [days, 1]: each by its own day's rule.
+
+    So the price has no seam at the turn: what came before it is digested as it began.
+    """
+    flipped = (days >= recipe.flips) & bool(recipe.flips)
+    before, after = (underreaction(recipe.signal, way) for way in (False, True))
+    return np.where(flipped, after, before)[:, None]
 
 
 def with_day_before(rows: Floats) -> Floats:

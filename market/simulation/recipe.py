@@ -53,6 +53,11 @@ class Recipe:
     signal : float
         Strength of the planted predictability, 0 to 5. An ideal predictor of the direction of the
         next 5 one-minute bars is right in .50 + .06·signal of the cases (see `underreaction`).
+    flips : int
+        Day (days since 1970, 0 for never) from whose first shock on the signal is turned round: an
+        equally strong predictability of the other sign. What was learnt before it is then wrong
+        more often than right. Before that day the market is the one without the knob. Overreaction
+        is the noisier of the two: at signal 1 minutes then move 2.6 times as far, hours 1.2 times.
     drift : float
         Log return a year.
     clusters, seasons : float
@@ -76,6 +81,7 @@ class Recipe:
 
     seed: int = 7
     signal: float = 1.0
+    flips: int = 0
     drift: float = 0.0
     clusters: float = 1.0
     seasons: float = 1.0
@@ -102,7 +108,7 @@ RANDOM_WALK = Recipe(
 """Independent normal log returns of constant volatility: only their variance can be learnt."""
 
 
-def underreaction(signal: float) -> float:
+def underreaction(signal: float, flipped: bool = False) -> float:
     """Return θ such that the ideal predictor of the 5-bar direction is right in .5 + .06·signal.
 
     The best forecast of the next h returns is −(1−φʰ)·X. For normal shocks, the sign of a forecast
@@ -111,12 +117,14 @@ def underreaction(signal: float) -> float:
         ρ² = θ²A / (θ²A + Σⱼ(1−θφʲ)²),   A = (1−φʰ)²/(1−φ²),   j = 0 … h−1,
 
     which is a quadratic equation in θ. Signal 1 means .56 (θ = .33), 2 means .62 (.53) and
-    3 means .68 (.68).
+    3 means .68 (.68). Its other root is negative: the market overreacts, and returns turn back.
 
     Parameters
     ----------
     signal : float
         0 to 5.
+    flipped : bool
+        Whether the negative root is asked for.
     """
     horizon = 5
     rho = np.sin(np.pi * 0.06 * signal)
@@ -124,4 +132,5 @@ def underreaction(signal: float) -> float:
     powers = DIGESTION ** np.arange(horizon)
     a = (1 - DIGESTION**horizon) ** 2 / (1 - DIGESTION**2) - odds * (powers**2).sum()
     b, c = 2 * odds * powers.sum(), -odds * horizon
-    return float((-b + np.sqrt(b * b - 4 * a * c)) / (2 * a))
+    root = np.sqrt(b * b - 4 * a * c)
+    return float((-b - root if flipped else -b + root) / (2 * a))

@@ -15,7 +15,7 @@ from ml_pipeline.errors import JudgingError
 from ml_pipeline.scoring import metrics_of_many
 from ml_pipeline.skill import paired_mean, verdict_of
 from ml_pipeline.tasks import TASKS
-from orchestration.judge.lines import Line, Lines, as_panel
+from orchestration.judge.lines import BASELINE, Line, Lines, as_panel
 
 Floats = NDArray[np.float64]
 
@@ -76,6 +76,11 @@ class Standing:
     p_value: float | None = None
     inside: bool = True
     reason: str = ""
+
+    @property
+    def line(self) -> str:
+        """The name of the line."""
+        return BASELINE if self.baseline else self.recipe
 
     @property
     def silent(self) -> bool:

@@ -1,4 +1,4 @@
-"""The gates a version must pass, each a pure function that names what falls short."""
+"""The gates a line or a version must pass, each a pure function that names what falls short."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from statistics import NormalDist
+from typing import Protocol
 
+from orchestration.judge.lines import BASELINE
+from orchestration.judge.verdicts import Standing
 from orchestration.rules import Gates
 
 ECE_BINS = 10
@@ -14,9 +17,25 @@ Z_ONE_SIDED = 1.645
 DRIFTED = ("DRIFT", "HARM")
 
 
+class Proof(Protocol):
+    """What was found on bars that were not learnt from: of a version's holdout, or of a ledger."""
+
+    @property
+    def lower(self) -> float | None:
+        """Lower 95 % bound of the skill over the baseline."""
+
+    @property
+    def effective_n(self) -> float:
+        """How many independent rows would tell as much."""
+
+    @property
+    def metrics(self) -> Mapping[str, float | None]:
+        """Other figures on the same rows; ``ece``, ``base_rate`` and ``coverage`` count here."""
+
+
 @dataclass(frozen=True)
 class Contender:
-    """A version that was judged in this turn: a fresh candidate, or one in service.
+    """A version that was judged on the holdout: a fresh candidate, or one in service.
 
     Parameters
     ----------
@@ -25,11 +44,11 @@ class Contender:
     skill, lower, upper, z, n, effective_n
         Verdict against the fresh baseline of the slot on the holdout; None where it could not be
         given. `n` counts rows, `effective_n` what they are worth as independent ones.
-    z_champion
-        Paired z against the champion in service on rows that neither has seen; None if there are
-        none, or it is the champion.
+    z_champion, z_elder
+        Paired z on the holdout against the champion in service, and against the version of its own
+        line in service, on rows that neither has seen; None if there are none, or it is that one.
     metrics
-        Other figures on the same rows; ``ece``, ``base_rate`` and ``coverage`` are looked at here.
+        Other figures on the same rows.
     faults
         What its integrity check found; empty for a sound version.
     """
@@ -45,13 +64,19 @@ class Contender:
     n: int = 0
     effective_n: float = 0.0
     z_champion: float | None = None
+    z_elder: float | None = None
     metrics: Mapping[str, float | None] = field(default_factory=dict)
     faults: tuple[str, ...] = ()
 
     @property
-    def silent(self) -> bool:
-        """Whether it answers as its baseline does: its learner was given no weight."""
-        return not self.baseline and self.lower == self.upper == 0.0
+    def line(self) -> str:
+        """The line it belongs to."""
+        return BASELINE if self.baseline else self.recipe
+
+    @property
+    def fresh(self) -> bool:
+        """Whether it was fitted in this turn and never served."""
+        return self.status == "candidate"
 
     def figures(self) -> str:
         """Return the verdict in a few words."""
@@ -73,8 +98,8 @@ class Incumbent:
         Turns its recipe has served without being replaced by another.
     drift
         Its drift verdict of this turn: OK, WARN, DRIFT, HARM or LEARNING.
-    previous
-        The champion before it, the first choice for a rollback.
+    previous, previous_line
+        The champion before it and its line, the first choice for a rollback.
     broken
         Why its bundle cannot serve; empty for a sound one.
     """
@@ -86,7 +111,13 @@ class Incumbent:
     tenure: int = 0
     drift: str = "LEARNING"
     previous: str | None = None
+    previous_line: str | None = None
     broken: str = ""
+
+    @property
+    def line(self) -> str:
+        """The line it belongs to."""
+        return BASELINE if self.baseline else self.recipe
 
     @property
     def fallen(self) -> str:
@@ -98,18 +129,18 @@ class Incumbent:
         return ""
 
 
-def unproven(contender: Contender, gates: Gates) -> list[str]:
-    """Say why a version's skill over the baseline is not proven; empty if it is."""
-    lower = contender.lower
+def unproven(proof: Proof, gates: Gates) -> list[str]:
+    """Say why skill over the baseline is not proven; empty if it is."""
+    lower = proof.lower
     if lower is None or math.isnan(lower):
-        return ["there were too few unseen rows for a verdict"]
+        return ["there are too few unseen rows for a verdict"]
     if not lower > gates.skill_above:
-        return [f"the lower bound of its skill is not above {gates.skill_above:g}"]
+        return [f"the lower bound of its skill, {lower:+.4f}, is not above {gates.skill_above:g}"]
     return []
 
 
-def miscalibrated(contender: Contender, gates: Gates) -> list[str]:
-    """Say how a version is out of calibration, beyond what so few rows show by chance.
+def miscalibrated(proof: Proof, gates: Gates) -> list[str]:
+    """Say how forecasts are out of calibration, beyond what so few rows show by chance.
 
     The limits of the gates are for long ledgers. Over two days of overlapping labels even a perfect
     forecast has a calibration error: with ``m`` independent rows at event rate ``p`` in ``b`` bins
@@ -119,29 +150,29 @@ def miscalibrated(contender: Contender, gates: Gates) -> list[str]:
     cases, 1.645 standard deviations.
     """
     found = []
-    ece, coverage = contender.metrics.get("ece"), contender.metrics.get("coverage")
-    if ece is not None and ece > (limit := ece_limit(contender, gates)):
+    ece, coverage = proof.metrics.get("ece"), proof.metrics.get("coverage")
+    if ece is not None and not ece <= (limit := ece_limit(proof, gates)):
         found.append(f"its calibration error {ece:.3f} is above {limit:.3f}")
     if coverage is not None:
-        low, high = coverage_limits(contender, gates)
+        low, high = coverage_limits(proof, gates)
         if not low <= coverage <= high:
             found.append(f"its interval covers {coverage:.3f}, not {low:.3f} to {high:.3f}")
     return found
 
 
-def ece_limit(contender: Contender, gates: Gates) -> float:
+def ece_limit(proof: Proof, gates: Gates) -> float:
     """Return the calibration error allowed for as many independent rows as there were."""
-    rows = max(contender.effective_n, 1.0)
-    rate = contender.metrics.get("base_rate")
+    rows = max(proof.effective_n, 1.0)
+    rate = proof.metrics.get("base_rate")
     spread = 0.25 if rate is None else rate * (1 - rate)
     scale = math.sqrt(ECE_BINS * spread / rows)
     chance = math.sqrt(2 / math.pi) + Z_ONE_SIDED * math.sqrt((1 - 2 / math.pi) / ECE_BINS)
     return max(gates.ece_max, scale * chance)
 
 
-def coverage_limits(contender: Contender, gates: Gates) -> tuple[float, float]:
+def coverage_limits(proof: Proof, gates: Gates) -> tuple[float, float]:
     """Return the coverage allowed for as many independent rows as there were."""
-    rows = max(contender.effective_n, 1.0)
+    rows = max(proof.effective_n, 1.0)
 
     def slack(c: float) -> float:
         return Z_ONE_SIDED * math.sqrt(c * (1 - c) / rows)
@@ -167,25 +198,63 @@ def z_of_many(z: float, tries: int) -> float:
     return -NormalDist().inv_cdf(-math.expm1(math.log1p(-alone) / tries))
 
 
-def promotion_shortfalls(
-    contender: Contender, incumbent: Incumbent, gates: Gates, tries: int = 1
-) -> list[str]:
-    """Say what keeps a version from replacing the champion; empty if nothing does.
+def z_needed(days: float, gates: Gates, tries: int = 1, *, fallen: bool = False) -> float:
+    """Return the paired z that a line needs to take the champion's place.
+
+    A ledger is looked at turn after turn as it grows, and a young one wanders: so it must speak
+    louder, ``z_promote · sqrt(ledger_days / days)``, the boundary of O'Brien & Fleming (1979,
+    Biometrics 35). From `ledger_days` on it is `z_promote`.
 
     Parameters
     ----------
+    days
+        Days of ledger that the line shares with the champion's.
     tries
-        How many recipes try to replace it in this turn: the more, the more each has to show.
+        Lines that try in this turn, see `z_of_many`.
+    fallen
+        Whether the champion has fallen: then a rival need not be better, only not clearly worse.
+
+    Examples
+    --------
+    >>> gates = Gates(z_promote=2.6, ledger_days=14)
+    >>> [round(z_needed(days, gates), 2) for days in (2, 7, 14, 28)]
+    [6.88, 3.68, 2.6, 2.6]
     """
-    found = unproven(contender, gates) + miscalibrated(contender, gates)
-    needed = gates.z_over_drift if incumbent.fallen else z_of_many(gates.z_promote, tries)
+    if fallen:
+        return gates.z_over_drift
+    if not days > 0:
+        return math.inf
+    return z_of_many(gates.z_promote * max(1.0, math.sqrt(gates.ledger_days / days)), tries)
+
+
+def promotion_shortfalls(
+    line: Standing, incumbent: Incumbent, gates: Gates, tries: int = 1
+) -> list[str]:
+    """Say what keeps a line from taking the champion's place; empty if nothing does.
+
+    Parameters
+    ----------
+    line
+        How it stands by the ledger, paired with the champion's line.
+    tries
+        How many lines try to replace it in this turn: the more, the more each has to show.
+    """
+    found = unproven(line, gates) + miscalibrated(line, gates)
     whom = "baseline" if incumbent.baseline else "champion"
-    if contender.z_champion is None:
-        found.append(f"it shares no unseen rows with the {whom}")
-    elif contender.z_champion < needed:
-        several = tries > 1 and not incumbent.fallen
-        needs = f"{needed:.2f}, as one of {tries} recipes" if several else f"{needed:g}"
-        found.append(f"its paired z against the {whom}, {contender.z_champion:.2f}, < {needs}")
+    needed = z_needed(line.days_champion, gates, tries, fallen=bool(incumbent.fallen))
+    if line.days_champion < gates.least_days:
+        found.append(
+            f"it shares {line.days_champion:.1f} days of ledger with the {whom}'s line, at least "
+            f"{gates.least_days:g} are needed"
+        )
+    elif line.z_champion is None:
+        found.append(f"it has too few bars in common with the {whom}'s line")
+    elif not line.z_champion >= needed:
+        several = f", as one of {tries} lines" if tries > 1 and not incumbent.fallen else ""
+        found.append(
+            f"z = {line.z_champion:.2f} against the {whom}'s line, {needed:.2f} needed on "
+            f"{line.days_champion:.1f} days{several}"
+        )
     if incumbent.tenure < gates.tenure_turns and not incumbent.fallen:
         found.append(
             f"the {whom} has served {incumbent.tenure} of the {gates.tenure_turns} turns that a "
@@ -194,18 +263,32 @@ def promotion_shortfalls(
     return found
 
 
-def refresh_shortfalls(contender: Contender, gates: Gates) -> list[str]:
-    """Say what keeps a refit from replacing its own older instance; empty if nothing does.
+def refresh_shortfalls(fresh: Contender, gates: Gates) -> list[str]:
+    """Say what keeps a refit from its line's place; empty if nothing does.
 
-    A refit need not be better, only not provably worse: neither than its older instance nor than
-    the baseline. A baseline always gives way to its refit.
+    A refit need not be better than the version in service, only not provably worse on the holdout.
+    A baseline always gives way to its refit.
     """
-    if contender.baseline:
+    if fresh.baseline:
         return []
-    found = miscalibrated(contender, gates)
-    for name, z in (("champion", contender.z_champion), ("baseline", contender.z)):
-        if z is None:
-            found.append(f"it shares no unseen rows with the {name}")
-        elif z < gates.z_refresh:
-            found.append(f"its paired z against the {name}, {z:.2f}, < {gates.z_refresh:g}")
+    z = fresh.z_elder
+    if z is None:
+        return ["it shares no unseen rows with the version in service"]
+    if not z >= gates.z_refresh:
+        return [f"holdout z {z:.2f} against the version in service, < {gates.z_refresh:g}"]
+    return []
+
+
+def recovery_shortfalls(fresh: Contender, gates: Gates) -> list[str]:
+    """Say what keeps the refit of a line in DRIFT from serving at once; empty if nothing does.
+
+    The line's ledger is that of what has failed; the refit has only its holdout to show.
+    """
+    found = unproven(fresh, gates) + miscalibrated(fresh, gates)
+    if fresh.z_elder is None:
+        found.append("it shares no unseen rows with the version that fell")
+    elif not fresh.z_elder >= gates.z_over_drift:
+        found.append(
+            f"holdout z {fresh.z_elder:.2f} against the version that fell, < {gates.z_over_drift:g}"
+        )
     return found

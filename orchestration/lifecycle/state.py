@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from models.common.slot import Slot
+from orchestration.judge.lines import BASELINE, recipe_of
 from orchestration.lifecycle.gates import Incumbent
 from orchestration.lifecycle.transitions import IN_SERVICE
 from orchestration.store.errors import UnknownModel
@@ -10,7 +11,6 @@ from orchestration.store.records import ModelRecord
 from orchestration.store.store import Store
 from orchestration.tracking import Tracker
 
-BASELINE = "baseline"
 SERVES_FROM = "serves_from_ms"
 TENURE, PREVIOUS = "tenure", "previous"
 
@@ -46,7 +46,18 @@ def adopt(slot: Slot, store: Store, tracking: Tracker, at_ms: int) -> Incumbent 
         pinned=tracking.is_pinned(slot, version),
         tenure=int(model.facts.get(TENURE) or 0),
         previous=model.facts.get(PREVIOUS),
+        previous_line=_line_of(slot, store, model.facts.get(PREVIOUS)),
     )
+
+
+def _line_of(slot: Slot, store: Store, version: str | None) -> str | None:
+    """Return the line of a version; None where there is none, or the store does not know it."""
+    if version is None:
+        return None
+    try:
+        return recipe_of(store.get_model(f"{slot.key}/{version}"))
+    except UnknownModel:
+        return None
 
 
 def _take_over(

@@ -42,7 +42,7 @@ def begin(settings: Settings, now: datetime | str | int) -> Begun:
     turn = turn_at(settings, now)
     store = store_of(settings)
     recover(settings)
-    _refuse_other_market(turn, store)
+    refuse_other_market(turn)
     newer = _newer(store, turn)
     if newer is not None:
         said = f"the newer turn {newer[0]} is completed; {turn.turn_id} would undo it: nothing done"
@@ -79,9 +79,15 @@ def _newer(store: Store, turn: TurnRef) -> tuple[str, Json] | None:
     return None
 
 
-def _refuse_other_market(turn: TurnRef, store: Store) -> None:
-    """One ledger, one market: predictions of simulated bars must not meet real outcomes."""
-    source = source_of(turn.settings)
+def refuse_other_market(turn: TurnRef) -> None:
+    """One ledger, one market: predictions of simulated bars must not meet real outcomes.
+
+    Raises
+    ------
+    OtherMarket
+        What serves was learnt on a simulated market and this one is real, or the reverse.
+    """
+    source, store = source_of(turn.settings), store_of(turn.settings)
     words = {True: "a simulated market", False: "real candles"}
     for kind in turn.settings.kinds:
         for model in in_service(store, turn.slot(kind)):

@@ -8,8 +8,9 @@ from ml_pipeline.panel import Panel
 from models.common.ensemble import EnsemblePredictor
 from orchestration.engine import raw_output
 from orchestration.ensembles import Gate, blend, config, gate, members, name_of
+from orchestration.judge.lines import recipe_of
 from orchestration.lifecycle.sync import sound_bundle
-from orchestration.service.judging import Arena, Entrant, against, open_arena
+from orchestration.service.arena import Arena, Entrant, against, open_arena
 from orchestration.service.refs import Dataset, Fits, Json, Judged, TurnRef
 from orchestration.service.resources import registry_of, store_of, tracking_of
 
@@ -21,13 +22,13 @@ def ensemble_row(turn: TurnRef, data: Dataset, fits: Fits, judged: Judged) -> Js
     service before goes out of it.
     """
     slot, store = turn.slot(fits.kind), store_of(turn.settings)
-    bounds = {row["version"]: row["lower"] for row in judged.contenders}
+    bounds = {row["recipe"]: row["lower"] for row in judged.lines}
     rows = [
         {
             "version": model.version,
             "status": model.status,
             "baseline": bool(model.facts.get("baseline")),
-            "lower": bounds.get(model.version),
+            "lower": bounds.get(recipe_of(model)),
         }
         for model in store.list_models(slot_key=slot.key)
     ]

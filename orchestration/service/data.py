@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -16,6 +17,7 @@ from market.candles import open_ms
 from market.fetch import FetchResult, update
 from market.timeframes import DAY_MS, bars_per_day, timeframe_ms, utc
 from ml_pipeline.competing import Competition, competing, shared_split
+from ml_pipeline.errors import PanelError
 from ml_pipeline.panel import Panel, build_panel
 from ml_pipeline.recipes import panel_columns
 from ml_pipeline.splits import TurnSplit
@@ -32,6 +34,9 @@ from orchestration.service.resources import (
     store_of,
     tracking_of,
 )
+
+LONG_PANEL = "long-panel"
+"""Folder, in that of a turn, of the panel that its back-fill walks through."""
 
 _STALE_DAYS = 1.0
 _SHOWN = 5
@@ -142,12 +147,42 @@ def make_panel(turn: TurnRef, symbols: tuple[str, ...]) -> Dataset:
     TurnFailed
         No bar has all features.
     """
+
+    def read(first_ms: int) -> dict[str, pd.DataFrame]:
+        return read_candles(turn, symbols, start_ms(turn) - first_ms)
+
+    return _panel(turn, read, start_ms(turn), turn.folder / "panel")
+
+
+def long_panel(turn: TurnRef, symbols: tuple[str, ...], first_ms: int) -> Dataset:
+    """Build and save a panel as `make_panel` does, from an earlier bar on.
+
+    Candles that the store lacks are fetched first, as far back as the source has them.
+
+    Raises
+    ------
+    MarketError
+        The source or the candle store failed.
+    TurnFailed
+        No bar has all features.
+    """
+
+    def read(begin_ms: int) -> dict[str, pd.DataFrame]:
+        return {symbol: _stored(turn, symbol, begin_ms, turn.at_ms) for symbol in symbols}
+
+    return _panel(turn, read, first_ms, turn.folder / LONG_PANEL)
+
+
+def _panel(
+    turn: TurnRef, read: Callable[[int], dict[str, pd.DataFrame]], first: int, folder: Path
+) -> Dataset:
+    """Save the panel of bars opened at `first` or later, of candles read from their warm-up on."""
     program, warm_ms = _program(turn)
     names = program.names
     besides, fetch = Besides(turn.settings.benchmark), partial(_stored, turn)
     candles = {
         symbol: besides.join(frame, symbol, turn.settings.timeframe, program.inputs, fetch)
-        for symbol, frame in read_candles(turn, symbols, warm_ms).items()
+        for symbol, frame in read(first - warm_ms).items()
     }
 
     holes = np.zeros(len(names), dtype=np.int64)
@@ -160,15 +195,14 @@ def make_panel(turn: TurnRef, symbols: tuple[str, ...]) -> Dataset:
         return rows
 
     whole = build_panel(candles, turn.settings.timeframe, names, features)
-    first = start_ms(turn)
     panel = whole.rows(whole.ts >= first)
     lacking = _lacking(dict(zip(names, holes.tolist(), strict=True)))
     if not len(panel):
         raise TurnFailed(
-            f"no bar of {', '.join(symbols)} since {utc(first).isoformat()} has all {len(names)} "
+            f"no bar of {', '.join(candles)} since {utc(first).isoformat()} has all {len(names)} "
             f"features{lacking}; give the turn more days, or mend these features"
         )
-    folder = panel.save(turn.folder / "panel")
+    panel.save(folder)
     inside = sum(int((open_ms(frame) >= first).sum()) for frame in candles.values())
     dropped = inside - len(panel)
     begin, end = (utc(int(t)).isoformat() for t in (panel.ts[0], panel.ts[-1]))
@@ -183,6 +217,14 @@ def make_panel(turn: TurnRef, symbols: tuple[str, ...]) -> Dataset:
         sentence=f"{len(panel):,} rows of {len(panel.symbols)} symbols × {len(names)} features, "
         f"{begin} to {end}; {dropped:,} rows without full features left out{lacking}",
     )
+
+
+def panel_is_there(data: Dataset) -> bool:
+    """Return whether the panel of a stored result is still on disk, and the same."""
+    try:
+        return Panel.load(data.folder).data_hash() == data.data_hash
+    except PanelError:
+        return False
 
 
 def _lacking(holes: Mapping[str, int]) -> str:

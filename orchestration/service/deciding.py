@@ -5,13 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ml_pipeline.panel import Panel
+from models.common.slot import Slot
 from orchestration import engine
 from orchestration.drift import LEARNING
+from orchestration.judge.verdicts import Standing
 from orchestration.lifecycle.apply import apply
 from orchestration.lifecycle.decide import Decision, decide
+from orchestration.lifecycle.enrol import BY_HAND
 from orchestration.lifecycle.gates import Incumbent
 from orchestration.service.data import first_open_ms, read_candles, start_ms
 from orchestration.service.judging import contender
+from orchestration.service.memory import last_memory
 from orchestration.service.refs import (
     Dataset,
     Decided,
@@ -49,7 +53,9 @@ def decide_kind(turn: TurnRef, judged: Judged, drifted: Drifted) -> Decided:
         own = drifted.row["champion"] == incumbent.version
         incumbent = replace(incumbent, drift=drifted.row["status"] if own else LEARNING)
     contenders = [contender(row) for row in judged.contenders]
-    decision = decide(slot.key, contenders, incumbent, turn.settings.gates)
+    lines = {line.line: line for line in (Standing(**row) for row in judged.lines)}
+    memory = last_memory(turn, judged.kind)
+    decision = decide(slot.key, contenders, lines, incumbent, turn.settings.gates, memory)
     apply(
         decision,
         slot,
@@ -59,6 +65,7 @@ def decide_kind(turn: TurnRef, judged: Judged, drifted: Drifted) -> Decided:
         registry=registry_of(turn.settings),
     )
     _store_verdicts(turn, decision, judged)
+    _supersede_strays(turn, slot, decision)
     baseline = {c.version: c.baseline for c in contenders}
     return Decided(
         kind=judged.kind,
@@ -73,12 +80,18 @@ def decide_kind(turn: TurnRef, judged: Judged, drifted: Drifted) -> Decided:
 
 
 def _store_verdicts(turn: TurnRef, decision: Decision, judged: Judged) -> None:
-    """Store every figure that was looked at with what was decided."""
+    """Store every figure that was looked at with what was decided.
+
+    A version's own row holds its holdout and, under ``ledger``, how its line stands; the row of the
+    decision holds all of them.
+    """
     store, slot_key = store_of(turn.settings), decision.slot_key
+    lines = {line["line"]: line for line in decision.figures["lines"]}
     serving: Json = {}
     for row in judged.contenders:
         figures = {**row["metrics"], **{k: v for k, v in row.items() if k != "metrics"}}
         figures["holdout"] = judged.holdout
+        figures["ledger"] = lines.get(contender(row).line)
         if row["version"] == decision.champion:
             serving = figures
         status = decision.statuses[row["version"]]
@@ -86,8 +99,18 @@ def _store_verdicts(turn: TurnRef, decision: Decision, judged: Judged) -> None:
         store.add_verdict(
             turn.turn_id, slot_key, row["version"], "baseline", figures, status, said or status
         )
-    if decision.before:
-        store.add_verdict(
-            turn.turn_id, slot_key, decision.champion, decision.before,
-            {**serving, **decision.figures}, decision.action, decision.sentence,
-        )  # fmt: skip
+    store.add_decision(
+        turn.turn_id, slot_key, decision.champion,
+        {**serving, **decision.figures, "before": decision.before, "statuses": decision.statuses},
+        decision.action, decision.sentence,
+    )  # fmt: skip
+
+
+def _supersede_strays(turn: TurnRef, slot: Slot, decision: Decision) -> None:
+    """Let go of candidates of turns that never decided: nothing asks them any more."""
+    store = store_of(turn.settings)
+    for model in store.list_models(slot_key=slot.key, status="candidate"):
+        fitted_by = str(model.facts.get("turn_id") or turn.turn_id)
+        stray = model.version not in decision.statuses and fitted_by < turn.turn_id
+        if stray and model.facts.get("trained") != BY_HAND:
+            store.update_model_status(model.key, "superseded")

@@ -4,14 +4,18 @@
 
     TurnError
     ├── TurnRunning        another turn holds the lock of this home
+    ├── PredictRunning     another process predicts in this home
+    ├── NothingFetched     between turns: no symbol's candles could be brought up to date
     ├── OtherParameters    this turn was begun with other parameters
     ├── OtherMarket        what serves was learnt on a simulated market and this one is real, or so
     ├── NoTurn             nothing to report yet
+    ├── NoLedger           no ledger rows are there, or none that fit
     ├── NoHome             there is no such home to look into
     ├── StepMissing        a step was asked for before the one it builds on
     ├── BadReplay          a replay that cannot be: no turn in it, a name that is none
     ├── OtherReplay        a replay of that name was begun with other parameters
     ├── ReplayRunning      another process runs this very replay
+    ├── BadFolds           a back-fill was asked for with folds that cannot be
     ├── StaleCandles       a symbol's candles end too long before the turn
     └── TurnFailed         nothing was left to work with; the same command tries again
 """
@@ -28,6 +32,14 @@ class TurnRunning(TurnError):
     """Another turn holds the lock of this home."""
 
 
+class PredictRunning(TurnError):
+    """Another process predicts in this home."""
+
+
+class NothingFetched(TurnError):
+    """No symbol's candles could be brought up to date."""
+
+
 class OtherParameters(TurnError, ValueError):
     """The turn was begun with other parameters."""
 
@@ -38,6 +50,10 @@ class OtherMarket(TurnError, ValueError):
 
 class NoTurn(TurnError, LookupError):
     """No turn is completed yet."""
+
+
+class NoLedger(TurnError, LookupError):
+    """No ledger rows are there, or none that fit."""
 
 
 class NoHome(TurnError, ValueError):
@@ -58,6 +74,10 @@ class OtherReplay(TurnError, ValueError):
 
 class ReplayRunning(TurnError):
     """Another process runs this very replay."""
+
+
+class BadFolds(TurnError, ValueError):
+    """A back-fill was asked for with folds that cannot be."""
 
 
 class StaleCandles(TurnError):

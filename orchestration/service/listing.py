@@ -15,7 +15,7 @@ from models.common.slot import Slot
 from orchestration.service.resources import registry_of, store_of
 from orchestration.settings import Settings
 from orchestration.store.errors import AmbiguousModel, UnknownModel
-from orchestration.store.records import ModelRecord
+from orchestration.store.records import BACKFILL, ModelRecord
 
 Json = dict[str, Any]
 FIGURES = ("skill", "lower", "upper", "z", "n", "loss", "base_loss")
@@ -45,7 +45,9 @@ def list_versions(
     """
     registry = registry_of(settings)
     bundles = {bundle.key: bundle for bundle in registry.list_bundles()}
-    records = {record.key: record for record in store_of(settings).list_models()}
+    stored = store_of(settings).list_models()
+    # What a back-fill left are rows of the ledger, with no bundle that anybody could load.
+    records = {record.key: record for record in stored if not record.facts.get(BACKFILL)}
     rows = [_row(registry, bundles.get(key), records.get(key)) for key in {*bundles, *records}]
     wanted = {
         "kind": None if kind is None else parse_kind(kind),

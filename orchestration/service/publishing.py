@@ -15,8 +15,8 @@ from ml_pipeline.tasks import TASKS
 from models.common.bundle_checks import FIGURES
 from models.common.slot import Slot
 from orchestration.lifecycle.enrol import gate_tags
+from orchestration.service.arena import Arena, Entrant, open_arena, said
 from orchestration.service.data import split_of
-from orchestration.service.judging import Arena, Entrant, open_arena, said
 from orchestration.service.refs import Dataset, Fit, Fits, Json, Judged, Published, TurnRef
 from orchestration.service.resources import registry_of, source_of, store_of, tracking_of
 from orchestration.service.staging import load_fitted, recipe_of
@@ -33,6 +33,7 @@ def parameters(turn: TurnRef) -> Json:
         "seed": s.seed,
         "kinds": list(s.kinds),
         "recipes": list(s.recipes),
+        "backfill_days": s.backfill_days,
     }
 
 

@@ -130,7 +130,8 @@ class Judged:
 
     ``contenders`` holds one row per version, candidates and those in service, as
     `orchestration.lifecycle.gates.Contender` and further figures; ``incumbent`` is the champion
-    before the decision; ``holdout`` says which bars were opened, and how often.
+    before the decision; ``holdout`` says which bars were opened, and how often; ``lines`` holds how
+    each line stands by the ledger, as `orchestration.judge.verdicts.Standing`.
     """
 
     kind: str
@@ -138,6 +139,7 @@ class Judged:
     incumbent: Json | None
     holdout: Json
     sentence: str
+    lines: tuple[Json, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -161,6 +163,22 @@ class Decided:
     challenger: str | None
     baseline: bool
     statuses: dict[str, str]
+    sentence: str
+
+
+@dataclass(frozen=True)
+class BackFilled:
+    """Folds that were walked through before a line's ledger began, and the rows they predicted.
+
+    ``folds`` and ``rows`` count what is there now, of this call or of one before it was killed;
+    ``left_out`` says which folds had too little history, or no place.
+    """
+
+    kind: str
+    folds: int
+    rows: int
+    failed: int
+    left_out: tuple[str, ...]
     sentence: str
 
 

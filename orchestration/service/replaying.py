@@ -33,8 +33,6 @@ from orchestration.service.resources import candles_of, forget, source_of
 from orchestration.service.turn import run_turn
 from orchestration.store.records import FAILED
 
-DECISIONS = "decisions.json"
-
 
 @dataclass(frozen=True)
 class Progress:
@@ -96,7 +94,7 @@ def replay(plan: Plan, tell: Tell = lambda progress: None, *, fresh: bool = Fals
                     _between(plan, at)
                 tell(Progress(done, len(plan.turns), said))
         document = record.decisions(plan)
-        replace_file(plan.folder / DECISIONS, record.text_of(document))
+        replace_file(plan.folder / record.DECISIONS, record.text_of(document))
         return document
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from orchestration.lifecycle.state import champion_in_store
 from orchestration.ranker import leaderboard
+from orchestration.service.keeping import prune_ledger
 from orchestration.service.publishing import parameters, turn_run
 from orchestration.service.refs import (
     Dataset,
@@ -30,6 +31,7 @@ from orchestration.service.work import Work, prune
 from orchestration.store.records import COMPLETED, FAILED, WITH_FAILURES
 
 _FIGURES = ("skill", "lower", "upper", "z", "n")
+_LINE = (*_FIGURES, "days", "live", "versions", "z_champion", "p_value", "inside")
 
 
 def report(turn: TurnRef) -> Json:
@@ -83,8 +85,22 @@ def finish(turn: TurnRef) -> Json:
     tracking.finish_run(run, "FAILED" if found["status"] == FAILED else "FINISHED")
     store.finish_turn(turn.turn_id, found["status"], found)
     if found["status"] != FAILED:
+        _close_overtaken(turn)
         prune(turn.settings, turn)
+        prune_ledger(turn.settings, turn.at_ms)
     return found
+
+
+def _close_overtaken(turn: TurnRef) -> None:
+    """End older turns of this scope and timeframe that were killed: nothing goes on with them."""
+    store = store_of(turn.settings)
+    suffix = turn.turn_id.partition("_")[2]
+    for other in store.list_turns():
+        same = other.turn_id.partition("_")[2] == suffix
+        if same and other.turn_id < turn.turn_id and not other.done:
+            said = f"it was cut off, and {turn.turn_id} was completed before it was run again"
+            failure = {"stage": "turn", "subject": "", "error": "Overtaken", "message": said}
+            store.finish_turn(other.turn_id, FAILED, {**other.summary, "failures": [failure]})
 
 
 def _status(slots: list[Json], failures: tuple[Failure, ...]) -> str:
@@ -111,7 +127,7 @@ def _slot(turn: TurnRef, work: Work, kind: str, failures: tuple[Failure, ...]) -
         "baseline": None,
         "action": "failed",
         "challenger": None,
-        **dict.fromkeys(_FIGURES),
+        **dict.fromkeys((*_FIGURES, "days", "days_missing")),
         "versions_trained": [fit.version for fit in fits.versions] if fits else [],
         "left_out": list(fits.left_out) if fits else [],
         "fit_seconds": {fit.version: fit.seconds for fit in fits.versions} if fits else {},
@@ -122,6 +138,9 @@ def _slot(turn: TurnRef, work: Work, kind: str, failures: tuple[Failure, ...]) -
         return line | _kept(turn, kind, failures)
     rows = {row["version"]: row for row in judged.contenders}
     champion = rows[decided.champion]
+    lines = {row["recipe"]: row for row in judged.lines}
+    own = lines.get(champion["recipe"], {})
+    days = own.get("days", 0.0)
     return line | {
         "champion": decided.champion,
         "before": decided.before,
@@ -129,19 +148,26 @@ def _slot(turn: TurnRef, work: Work, kind: str, failures: tuple[Failure, ...]) -
         "baseline": decided.baseline,
         "action": decided.action,
         "challenger": decided.challenger,
-        **{name: champion[name] for name in _FIGURES},
-        "metrics": champion["metrics"],
+        **{name: own.get(name) for name in _FIGURES},
+        "days": days,
+        "days_missing": round(max(turn.settings.gates.ledger_days - days, 0.0), 3),
+        "metrics": own.get("metrics", {}),
         "statuses": decided.statuses,
+        "lines": [{"recipe": name, **_of(row, _LINE)} for name, row in lines.items()],
         "contenders": [_short(row, decided.statuses) for row in judged.contenders],
-        "holdout": judged.holdout,
+        "holdout": {**judged.holdout, **_of(champion, _FIGURES)},
         "sentence": decided.sentence,
     }
 
 
 def _short(row: Mapping[str, Any], statuses: Mapping[str, str]) -> Json:
-    """Return what the table of one slot shows of a version."""
-    names = ("version", "recipe", "baseline", *_FIGURES, "z_champion", "metrics", "reason")
-    return {"status": statuses[row["version"]], **{name: row[name] for name in names}}
+    """Return what the table of one slot shows of a version: how it did on the holdout."""
+    names = ("version", "recipe", "baseline", *_FIGURES, "z_champion", "z_elder", "metrics")
+    return {"status": statuses[row["version"]], **_of(row, (*names, "reason"))}
+
+
+def _of(row: Mapping[str, Any], names: Iterable[str]) -> Json:
+    return {name: row[name] for name in names}
 
 
 def _kept(turn: TurnRef, kind: str, failures: tuple[Failure, ...]) -> Json:

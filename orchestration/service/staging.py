@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import time
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ml_pipeline.fit import Fitted, fit, fit_baseline
 from ml_pipeline.panel import Panel
@@ -16,7 +18,11 @@ from ml_pipeline.workplace import here, in_child
 from models.common.files import locked, write_folder
 from models.common.slot import version_name
 from orchestration.service.data import competition_of, split_of
+from orchestration.service.memory import at_rest
 from orchestration.service.refs import Dataset, Fit, TurnRef
+
+if TYPE_CHECKING:
+    from ml_pipeline.tuning import Search
 
 # Its loop holds the GIL and has no limit of its own: it gets a process that can be killed.
 ISOLATED = ("torch",)
@@ -84,13 +90,25 @@ def _fit(turn: TurnRef, kind: str, recipe: Recipe | None, data: Dataset) -> Fitt
         path=turn.folder / "tuning" / f"{kind}-{recipe.name}.json",
         key=search_key(recipe, panel, split, settings.seed),
     )
-    return fit_tuned(recipe, work, search)
+    return fit_tuned(recipe, work, search if settings.moment is None else without_clock(search))
+
+
+def without_clock(search: Search) -> Search:
+    """Return a search that is the same on every machine: a trial for each second it was given."""
+    trials = max(1, round(search.seconds))
+    return replace(search, seconds=math.inf, trials=trials, clock=lambda: 0.0)
 
 
 def names_of(turn: TurnRef, kind: str, data: Dataset) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return what is fitted for a kind, the baseline first, and a sentence for what is left out."""
+    """Return what is fitted for a kind, the baseline first, and a sentence for what is left out.
+
+    Recipes whose line was archived rest; where all of them do, the baseline is fitted alone.
+    """
     field = competition_of(turn, kind, Panel.load(data.folder))
-    return (BASELINE, *(recipe.name for recipe in field.recipes)), field.left_out
+    names = tuple(recipe.name for recipe in field.recipes)
+    resting = at_rest(turn, kind, names)
+    fitted = (name for name in names if name not in resting)
+    return (BASELINE, *fitted), (*field.left_out, *resting.values())
 
 
 def save_fitted(folder: Path, fitted: Fitted) -> None:

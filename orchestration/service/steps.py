@@ -15,6 +15,7 @@ step                              what it returns
 ``drift(turn, kind)``             ``Drifted``: OK, WARN, DRIFT, HARM or LEARNING with figures
 ``drift_pooled(turn)``            ``Pooled``: the same of several slots together
 ``fit(turn, kind)``               ``Fits``: the baseline and each recipe of a kind, as ONNX
+``back_fill(turn, kind)``         ``BackFilled``: days before a line's ledger began, if asked for
 ``judge(turn, kind)``             ``Judged``: verdicts on the holdout, opened once
 ``publish(turn, kind)``           ``Published``: bundle folders, MLflow runs, pictures
 ``decide(turn, kind)``            ``Decided``: promote, refresh, keep, roll back; with a sentence
@@ -26,9 +27,10 @@ step                              what it returns
 ================================  ===============================================================
 
 Order: ``begin → fetch(symbol)* → dataset → ledger(kind)* → drift(kind)* → drift_pooled``, beside it
-``fit(kind)*`` (``LONGEST_FIRST``), then per kind ``judge → publish → decide → serve``, and at last
-``ensembles → report → finish``. A step that fails raises. The caller records it with ``fail`` and
-goes on with the other symbols or kinds; ``dataset`` raises ``TurnFailed`` when nothing is left.
+``fit(kind)*`` (``LONGEST_FIRST``), then per kind ``back_fill`` where `backfill_days` asks for it,
+and ``judge → publish → decide → serve``, and at last ``ensembles → report → finish``. A step that
+fails raises. The caller records it with ``fail`` and goes on with the other symbols or kinds;
+``dataset`` raises ``TurnFailed`` when nothing is left.
 All steps of one turn run under ``turn_lock(settings)``: two turns never overlap.
 
 What a step needs of earlier ones it reads from the work folder, so steps may run in any process of
@@ -37,18 +39,23 @@ the same home.
 
 from __future__ import annotations
 
-from ml_pipeline.errors import LearningError, PanelError
+from ml_pipeline.errors import LearningError, PipelineError
 from ml_pipeline.panel import Panel
+from models.common.errors import ModelError
 from orchestration import engine
+from orchestration.lifecycle.errors import LifecycleError
 from orchestration.service import data as turn_data
+from orchestration.service.backfill import fill_kind
 from orchestration.service.beginning import begin
 from orchestration.service.blending import ensemble_row
+from orchestration.service.data import panel_is_there
 from orchestration.service.deciding import decide_kind, look_back
 from orchestration.service.drift_rows import pool, watch
 from orchestration.service.errors import StepMissing, TurnError, TurnFailed
 from orchestration.service.judging import judge_kind
 from orchestration.service.publishing import publish_kind
 from orchestration.service.refs import (
+    BackFilled,
     Dataset,
     Decided,
     Drifted,
@@ -68,9 +75,11 @@ from orchestration.service.report import finish, report
 from orchestration.service.resources import registry_of, store_of
 from orchestration.service.staging import fit_version, is_sound, names_of
 from orchestration.service.work import Work, once, turn_lock
+from orchestration.store.errors import RecordError
 
 __all__ = [
     "LONGEST_FIRST",
+    "back_fill",
     "begin",
     "dataset",
     "decide",
@@ -131,7 +140,7 @@ def dataset(turn: TurnRef) -> Dataset:
             )
         return turn_data.make_panel(turn, symbols)
 
-    return once(turn, "dataset", "", Dataset, make, _panel_is_there)
+    return once(turn, "dataset", "", Dataset, make, panel_is_there)
 
 
 def ledger(turn: TurnRef, kind: str) -> Ledgered:
@@ -185,7 +194,7 @@ def fit(turn: TurnRef, kind: str) -> Fits:
                 versions.append(one(name))
             except LearningError as error:
                 errors[name] = error
-        if len(versions) == 1:
+        if len(versions) == 1 and errors:
             raise next(iter(errors.values()))
         for name, why in errors.items():
             fail(turn, "fits", f"{kind}-{name}", why)
@@ -204,6 +213,24 @@ def fit_one(turn: TurnRef, kind: str, name: str, data: Dataset) -> Fit:
         turn, "fits", f"{kind}-{name}", Fit,
         lambda: fit_version(turn, kind, name, data), is_sound,
     )  # fmt: skip
+
+
+def back_fill(turn: TurnRef, kind: str) -> BackFilled:
+    """Fill in what the lines of a kind would have said before their ledger begins.
+
+    As far back as the setting `backfill_days` says; lines that have it are left alone. A fold that
+    fails is recorded and left out, and the next turn tries it again.
+
+    Raises
+    ------
+    MarketError
+        The candles of those days cannot be fetched.
+    """
+
+    def make() -> BackFilled:
+        return fill_kind(turn, kind, _dataset(turn), fit(turn, kind))
+
+    return once(turn, "back_fill", kind, BackFilled, make)
 
 
 def judge(turn: TurnRef, kind: str) -> Judged:
@@ -255,13 +282,20 @@ def serve(turn: TurnRef, kind: str) -> Served:
 
 
 def ensembles(turn: TurnRef) -> Ensembled:
-    """Build and judge the ensemble of every slot that was decided."""
+    """Build and judge the ensemble of every slot that was decided.
+
+    One that cannot be built is recorded as a failure; the others go on.
+    """
 
     def make() -> Ensembled:
-        work = Work(turn.folder)
-        decided = [k for k in turn.settings.kinds if work.load(f"decide-{k}", Decided)]
-        data = _dataset(turn)
-        rows = [ensemble_row(turn, data, fit(turn, k), judge(turn, k)) for k in decided]
+        work, data, rows = Work(turn.folder), _dataset(turn), []
+        for kind in turn.settings.kinds:
+            if work.load(f"decide-{kind}", Decided) is None:
+                continue
+            try:
+                rows.append(ensemble_row(turn, data, fit(turn, kind), judge(turn, kind)))
+            except (PipelineError, ModelError, LifecycleError, RecordError) as error:
+                fail(turn, "ensembles", kind, error)
         return Ensembled(tuple(rows))
 
     return once(turn, "ensembles", "", Ensembled, make)
@@ -276,13 +310,6 @@ def fail(turn: TurnRef, stage: str, subject: str, error: BaseException) -> Failu
 
 def _dataset(turn: TurnRef) -> Dataset:
     found = Work(turn.folder).load("dataset", Dataset)
-    if found is None or not _panel_is_there(found):
+    if found is None or not panel_is_there(found):
         raise StepMissing(f"{turn.turn_id} has no dataset yet; run the step dataset first")
     return found
-
-
-def _panel_is_there(data: Dataset) -> bool:
-    try:
-        return Panel.load(data.folder).data_hash() == data.data_hash
-    except PanelError:
-        return False

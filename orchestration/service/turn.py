@@ -72,6 +72,8 @@ def _run(turn: TurnRef) -> Json:
             zip(first, pool.map(lambda k: attempt(turn, "fit", k, steps.fit), first), strict=True)
         )
     for kind in kinds:
+        if fitted[kind] and turn.settings.backfill_days:
+            attempt(turn, "back_fill", kind, steps.back_fill)
         if fitted[kind]:
             _conclude(turn, kind, CHAIN)
     attempt(turn, "ensembles", "", lambda turn, _: steps.ensembles(turn))

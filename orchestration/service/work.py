@@ -15,9 +15,12 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from models.common.files import replace_file
-from orchestration.service.errors import TurnRunning
+from orchestration.service.errors import PredictRunning, TurnRunning
 from orchestration.service.refs import Failure, Json, Ref, TurnRef, from_json, to_json
 from orchestration.settings import Settings
+
+PREDICT_WAIT_S = 120.0
+"""Seconds that a turn waits for predictions between turns."""
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9._+-]")
 
@@ -140,21 +143,79 @@ def once(
 def turn_lock(settings: Settings) -> Iterator[None]:
     """Hold the lock of all turns of a home; the kernel releases it when its holder dies.
 
+    A turn waits for predictions between turns (see `predict_lock`), which take seconds.
+
     Raises
     ------
     TurnRunning
-        Another process holds it.
+        Another turn holds it.
     """
-    settings.work_dir.mkdir(parents=True, exist_ok=True)
-    path = settings.work_dir / "turn.lock"
+    lock = _lock(settings, "turn")
+    deadline = time.monotonic() + PREDICT_WAIT_S
+    while True:
+        # Looked at before the lock is: who ends its predictions in between has freed both.
+        predicts = _is_held(_lock(settings, "predict"))
+        try:
+            lock.acquire(timeout=0)
+            break
+        except Timeout:
+            if not predicts or time.monotonic() > deadline:
+                raise _running(settings, lock) from None
+        time.sleep(0.05)
     try:
-        with FileLock(path, timeout=0):
-            yield
+        yield
+    finally:
+        lock.release()
+
+
+@contextmanager
+def predict_lock(settings: Settings) -> Iterator[None]:
+    """Hold the lock of predictions between turns, and with it that of turns.
+
+    Raises
+    ------
+    PredictRunning
+        Another process predicts.
+    TurnRunning
+        A turn runs.
+    """
+    own, turns = _lock(settings, "predict"), _lock(settings, "turn")
+    try:
+        own.acquire(timeout=1)  # a turn that begins looks at it for a moment
     except Timeout:
-        raise TurnRunning(
-            f"another turn is running in {settings.home} (it holds {path}); wait until it has "
-            "ended, or use another --home"
+        raise PredictRunning(
+            f"another process predicts in {settings.home} (it holds {own.lock_file})"
         ) from None
+    with own:
+        try:
+            turns.acquire(timeout=0)
+        except Timeout:
+            raise _running(settings, turns) from None
+        try:
+            yield
+        finally:
+            turns.release()
+
+
+def _lock(settings: Settings, name: str) -> FileLock:
+    settings.work_dir.mkdir(parents=True, exist_ok=True)
+    return FileLock(settings.work_dir / f"{name}.lock")
+
+
+def _is_held(lock: FileLock) -> bool:
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        return True
+    lock.release()
+    return False
+
+
+def _running(settings: Settings, lock: FileLock) -> TurnRunning:
+    return TurnRunning(
+        f"another turn is running in {settings.home} (it holds {lock.lock_file}); wait until it "
+        "has ended, or use another --home"
+    )
 
 
 def prune(settings: Settings, keep: TurnRef) -> None:
@@ -163,8 +224,8 @@ def prune(settings: Settings, keep: TurnRef) -> None:
     What the next turn needs lies in the store, the registry and the candle store. The pictures of
     the last turn stay for those who look at them.
     """
-    shutil.rmtree(keep.folder / "panel", ignore_errors=True)
-    shutil.rmtree(keep.folder / "fits", ignore_errors=True)
+    for bulk in ("panel", "long-panel", "fits"):
+        shutil.rmtree(keep.folder / bulk, ignore_errors=True)
     suffix = keep.turn_id.partition("_")[2]
     for folder in settings.work_dir.glob(f"*_{suffix}"):
         if folder.is_dir() and folder.name < keep.turn_id:

@@ -20,7 +20,7 @@ SLOTS: Table = SlotRow.__table__  # type: ignore[assignment]
 SYMBOLS: Table = SymbolRow.__table__  # type: ignore[assignment]
 
 _SLOT = ("id", "raws", "outcomes")
-_UNRESOLVED = (
+UNRESOLVED = (
     "NOT EXISTS (SELECT 1 FROM outcomes o WHERE o.slot_id = {slot} "
     "AND o.symbol_id = p.symbol_id AND o.ts_ms = p.ts_ms)"
 )
@@ -143,7 +143,7 @@ class Ledger(Models):
         with self._reading() as connection:
             slot, models, symbols = self._known(connection, slot_key)
             own = where(models, symbols, since_ms, through_ms + 1)
-            open_bars = f"{own} AND {_UNRESOLVED.format(slot=slot.get('id', 0))}"
+            open_bars = f"{own} AND {UNRESOLVED.format(slot=slot.get('id', 0))}"
             each_once = f"FROM predictions p {open_bars} GROUP BY p.symbol_id, p.ts_ms"
             found = bulk.read(connection, ("p.symbol_id", "p.ts_ms"), each_once)
         frame = pd.DataFrame(

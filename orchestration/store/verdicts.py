@@ -15,6 +15,8 @@ from orchestration.store.turns import Turns
 
 VERDICTS: Table = VerdictRow.__table__  # type: ignore[assignment]
 BASELINE = "baseline"
+DECISION = "decision"
+"""What the row of a turn's decision on a slot is against: not one version, but all of them."""
 
 
 class Verdicts(Turns, Models):
@@ -78,6 +80,57 @@ class Verdicts(Turns, Models):
         with self._reading() as connection:
             return [_verdict(row) for row in connection.execute(query)]
 
+    def add_decision(
+        self,
+        turn_id: str,
+        slot_key: str,
+        champion: str,
+        figures: Mapping[str, Any],
+        action: str,
+        sentence: str,
+    ) -> None:
+        """Store what a turn decided on a slot; decided again in the same turn, it is written over.
+
+        Parameters
+        ----------
+        champion : str
+            Who serves from now on.
+        figures : mapping
+            Everything that the decision rests on, and what it leaves to the next one.
+        action : str
+            ``install``, ``promote``, ``refresh``, ``keep``, ``hold`` or ``rollback``.
+
+        Raises
+        ------
+        UnknownTurn, UnknownModel, BadRecord
+            As `add_verdict` does.
+        """
+        self.add_verdict(turn_id, slot_key, champion, DECISION, figures, action, sentence)
+
+    def list_decisions(
+        self, slot_key: str | None = None, limit: int | None = None, before: str | None = None
+    ) -> list[VerdictRecord]:
+        """Return what turns decided, the newest turn first.
+
+        Parameters
+        ----------
+        limit : int, optional
+            How many at most.
+        before : str, optional
+            Only of turns with a smaller id: ids of one scope and timeframe go by time.
+        """
+        query = (
+            _query(VERDICTS.c.turn_id.desc(), MODELS.c.slot_key)
+            .where(VERDICTS.c.against == DECISION)
+            .limit(limit)
+        )
+        if slot_key is not None:
+            query = query.where(MODELS.c.slot_key == slot_key)
+        if before is not None:
+            query = query.where(VERDICTS.c.turn_id < before)
+        with self._reading() as connection:
+            return [_verdict(row) for row in connection.execute(query)]
+
     def get_last_backtest(self, name: str) -> dict[str, Any]:
         """Return the figures of a model's last judgement against its slot's baseline.
 
@@ -118,12 +171,12 @@ class Verdicts(Turns, Models):
         return {**chosen.figures, **{key: getattr(chosen, key) for key in beside}}
 
 
-def _query() -> Select[Any]:
+def _query(*order: Any) -> Select[Any]:
     newest = (VERDICTS.c.created_at.desc(), VERDICTS.c.turn_id.desc(), VERDICTS.c.against)
     return (
         select(VERDICTS, MODELS.c.slot_key, MODELS.c.version)
         .join(MODELS, MODELS.c.id == VERDICTS.c.model_id)
-        .order_by(*newest)
+        .order_by(*(order or newest))
     )
 
 

@@ -55,7 +55,7 @@ def shown(table: Any, width: int = 80) -> str:
 
 
 COMMANDS = [
-    "cycle", "up", "leaderboard", "turns", "settings", "features list", "features show",
+    "cycle", "backfill", "up", "leaderboard", "turns", "settings", "features list", "features show",
     "models list", "models compare", "models validate", "models show", "models promote",
     "models rollback", "train model", "live train", "live deploy", "live rollback",
 ]  # fmt: skip
@@ -187,3 +187,40 @@ def test_threads_are_counted_before_anything_numerical_is_imported(tmp_path: Pat
     before = imported[: imported.index("flows.environment")]
     assert not {"numpy", "torch", "prefect", "mlflow"} & set(before)
     assert not {"torch", "prefect", "mlflow", "xgboost"} & set(imported), "listing is quick"
+
+
+def test_a_backfill_ends_with_a_table_of_lines_that_says_simulated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("TIDEWHEEL_DAYS", "3")
+    asked = "backfill --days 1 --kinds direction --recipes logistic --symbols BTC-USDT"
+    moment = ["--now", "2025-05-28T00:00:00Z", "--home", str(tmp_path / "home")]
+    assert call(monkeypatch, *asked.split(), *moment) == 0
+    captured = capsys.readouterr()
+    assert "SIMULATED market" in captured.out
+    assert "direction/logistic" in captured.out
+    assert "4 folds fitted, 0 failed" in captured.out
+    assert call(monkeypatch, *asked.split(), *moment, "--json") == 0
+    again = json.loads(capsys.readouterr().out)
+    assert (again["fitted"], again["simulated"]) == (0, True)
+    assert [line["folds"] for line in again["lines"]] == [2, 2]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--every", "soon"], "write it like 12h"),
+        (["--every", "30s"], "no whole number of bars"),
+        (["--days", "0.1"], "hold no fold of 12 hours"),
+        (["--kinds", "mood"], "choose from direction, risk"),
+    ],
+)
+def test_a_backfill_that_cannot_be_is_refused(
+    arguments: list[str],
+    said: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert call(monkeypatch, "backfill", "--home", str(tmp_path / "home"), *arguments) == 2
+    assert said in capsys.readouterr().err

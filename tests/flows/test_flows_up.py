@@ -87,15 +87,29 @@ def test_both_interfaces_answer_where_it_says(desk: Desk) -> None:
     assert "/#/experiments/1/runs?workflowType=machine_learning" in said, "not its GenAI pages"
 
 
-def test_scheduled_runs_exist(desk: Desk) -> None:
-    def scheduled() -> list[dict[str, Any]]:
-        query = {"state": {"type": {"any_": ["SCHEDULED"]}}}
-        return list(desk.post("flow_runs/filter", flow_runs=query, sort="EXPECTED_START_TIME_ASC"))
+def scheduled(desk: Desk, flow: str) -> list[datetime]:
+    """Return the moments for which runs of a flow are scheduled."""
+    found = desk.post(
+        "flow_runs/filter",
+        flows={"name": {"any_": [flow]}},
+        flow_runs={"state": {"type": {"any_": ["SCHEDULED"]}}},
+        sort="EXPECTED_START_TIME_ASC",
+    )
+    return [datetime.fromisoformat(run["expected_start_time"]) for run in found]
 
-    wait_for(lambda: len(scheduled()) >= 3, 30, "scheduled runs")
-    moments = [datetime.fromisoformat(run["expected_start_time"]) for run in scheduled()]
+
+def test_scheduled_runs_exist(desk: Desk) -> None:
+    wait_for(lambda: len(scheduled(desk, "cycle")) >= 3, 30, "scheduled turns")
+    moments = scheduled(desk, "cycle")
     assert {moment.utctimetuple()[3:6] for moment in moments} == {(0, 0, 0), (12, 0, 0)}
     assert moments[1] - moments[0] == timedelta(hours=12)
+    wait_for(lambda: len(scheduled(desk, "predict")) >= 3, 30, "scheduled predictions")
+    moments = scheduled(desk, "predict")
+    assert {moment.minute % 15 for moment in moments} == {2}, "not at the hour, when a turn begins"
+    assert moments[1] - moments[0] == timedelta(minutes=15)
+    predict = deployment(desk, "predict/every-15m")
+    assert predict["global_concurrency_limit"]["limit"] == 1
+    assert predict["concurrency_options"]["collision_strategy"] == "CANCEL_NEW"
 
 
 def test_one_turn_at_a_time_and_no_run_is_lost(desk: Desk) -> None:
@@ -109,7 +123,7 @@ def test_one_turn_at_a_time_and_no_run_is_lost(desk: Desk) -> None:
     }
 
 
-@pytest.mark.parametrize("name", ["cycle/every-12h", "retrain/ad-hoc"])
+@pytest.mark.parametrize("name", ["cycle/every-12h", "retrain/ad-hoc", "replay/history"])
 def test_parameters_are_typed_and_explained(desk: Desk, name: str) -> None:
     found = deployment(desk, name)
     fields = found["parameter_openapi_schema"]["properties"]

@@ -12,11 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from ml_pipeline.errors import FitCrashed, FitTimeout
+from ml_pipeline.errors import FitCrashed, FitError, FitTimeout
 from ml_pipeline.fit import fit
-from ml_pipeline.isolated import run_isolated
+from ml_pipeline.isolated import run_beside, run_isolated
 from ml_pipeline.recipes import RECIPES
 from ml_pipeline.workplace import in_child
+from tests.learning.jobs import do
 from tests.learning.planted import planted_panel, split_of
 
 ROOT = Path(__file__).parents[2]
@@ -53,7 +54,7 @@ def test_a_child_that_dies_is_reported_and_replaced() -> None:
 
 PARENT = """
 import os, time
-from ml_pipeline.isolated import run_isolated
+from ml_pipeline.isolated import run_beside, run_isolated
 print(run_isolated(os.getpid, timeout_s=60), flush=True)
 run_isolated(time.sleep, 600, timeout_s=900)
 """
@@ -97,3 +98,23 @@ def test_a_fit_in_the_child_has_the_same_bytes(tmp_path: Path) -> None:
     folder = panel.save(tmp_path / "panel")
     there = in_child(folder, split, 5, timeout_s=120)(fit, recipe)
     assert there.onnx == fit(recipe, panel, split, 5).onnx
+
+
+def test_jobs_run_beside_each_other_and_those_that_end_badly_leave_the_others_alone() -> None:
+    jobs: list[tuple[object, ...]] = [("sleep", 600), ("fail",), ("exit",), ("odd",), ("", 3.0)]
+    began = time.monotonic()
+    found = dict(run_beside(do, jobs, workers=2, timeout_s=2.0))
+    assert time.monotonic() - began < 60
+    assert found.pop(4) == 9.0
+    assert [type(found[i]) for i in range(4)] == [FitTimeout, FitError, FitCrashed, ValueError]
+    assert "too few" in str(found[1])
+
+
+def test_children_beside_each_other_stay_warm() -> None:
+    def pids(count: int) -> set[int]:
+        jobs = [("pid", 0.3)] * 4
+        return set(dict(run_beside(do, jobs, workers=count, timeout_s=60)).values())  # type: ignore[arg-type]
+
+    assert len(pids(2)) == 2
+    assert pids(1) < pids(2)
+    assert not list(run_beside(do, [], workers=1, timeout_s=60))

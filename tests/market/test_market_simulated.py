@@ -53,7 +53,9 @@ def portmanteau(x: np.ndarray, lags: int = 20) -> float:
 # ---------------------------------------------------------------- one market, every window
 
 
-@pytest.mark.parametrize("options", ["", "random-walk,seed=3", "seed=5,quiet=0.05,outages=1"])
+@pytest.mark.parametrize(
+    "options", ["", "random-walk,seed=3", "seed=5,quiet=0.05,outages=1", "flips=2025-05-10"]
+)
 @pytest.mark.parametrize(
     ("start", "end"),
     [
@@ -197,16 +199,16 @@ def test_the_minutes_of_a_day_add_up_to_its_move_and_midnight_is_no_seam(recipe)
 # ---------------------------------------------------------------- the planted signal
 
 
-def ideal_forecast(closes: np.ndarray, signal: float) -> np.ndarray:
+def ideal_forecast(closes: np.ndarray, signal: float, flipped: bool = False) -> np.ndarray:
     """Return a number with the sign of the best forecast, from closes alone.
 
     Returns are an ARMA(1,1) in the shocks: (1−φL) r = (1−θ) ε − (φ−θ) Lε. Undo it, then sum what
     is still undigested.
     """
-    theta = underreaction(signal)
+    theta = underreaction(signal, flipped)
     r = np.diff(np.log(closes))
     shocks = lfilter([1, -DIGESTION], [1 - theta, -(DIGESTION - theta)], r)
-    return lfilter([1.0], [1.0, -DIGESTION], shocks)
+    return lfilter([theta], [1.0, -DIGESTION], shocks)
 
 
 def accuracy(forecast: np.ndarray, closes: np.ndarray, horizon: int = 5) -> float:
@@ -228,6 +230,26 @@ def test_the_ideal_predictor_is_as_good_as_promised(signal, promised, market):
         ]
     )
     assert got == pytest.approx(promised, abs=0.01)
+
+
+@pytest.mark.parametrize(("signal", "promised"), [(1.0, 0.56), (2.0, 0.62)])
+def test_after_the_flip_the_signal_is_as_strong_and_the_other_way_round(signal, promised):
+    options = f"signal={signal},flips=2025-05-01"
+    after = [candles(options, s).close.loc["2025-05-01":].to_numpy() for s in MAJORS]
+    right = np.mean([accuracy(ideal_forecast(closes, signal, True), closes) for closes in after])
+    assert right == pytest.approx(promised, abs=0.01)
+    misled = [accuracy(ideal_forecast(closes, signal), closes) for closes in after]
+    assert np.mean(misled) < 0.5 - 0.6 * (promised - 0.5)
+
+
+def test_before_the_flip_nothing_is_changed_and_the_turn_is_no_seam():
+    flipped, plain = candles("flips=2025-05-01"), candles("")
+    before = slice(None, "2025-04-30")
+    pd.testing.assert_frame_equal(flipped.loc[before], plain.loc[before], check_exact=True)
+    assert not flipped.loc["2025-05-01"].equals(plain.loc["2025-05-01"])
+    r = np.log(flipped.close).diff().abs()
+    turn = r.loc["2025-05-01T00:00Z":"2025-05-01T00:30Z"]
+    assert turn.iloc[0] < 4 * turn.iloc[1:].mean()
 
 
 @pytest.mark.parametrize(("signal", "low", "high"), [(0.0, 0.485, 0.515), (1.0, 0.545, 0.575)])
@@ -349,6 +371,8 @@ def test_specs_and_names():
         "simulated": "simulated-seed7",
         "simulated:seed=3": "simulated-seed3",
         "simulated:seed=7,signal=0.3,drift=0": "simulated-seed7-signal0.3",
+        "simulated:flips=2025-06-10": "simulated-seed7-flips2025-06-10",
+        "simulated:flips=20249": "simulated-seed7-flips2025-06-10",
         "simulated:random-walk,seed=3": "simulated-random-walk-seed3",
         "simulated:random-walk, seed=3, ticks=1": "simulated-random-walk-seed3-ticks1",
     }.items():
@@ -365,6 +389,8 @@ def test_specs_and_names():
         ("simulated:signal=9", "outside 0 to 5"),
         ("simulated:signal=strong", "must be a number"),
         ("simulated:seed=1.5", "must be a number"),
+        ("simulated:flips=2025-13-01", "must be a number"),
+        ("simulated:flips=1969-01-01", "outside 0 to"),
         ("simulated:tails=1", "tails are 0 or above 2"),
         ("simulated:bull-market", "no simulated market 'bull-market'"),
         ("paper", "is not a source"),

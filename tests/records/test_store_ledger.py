@@ -270,3 +270,63 @@ NUMBERS = itertools.count(100)
 
 def said(version: str, symbol: str, bar: int) -> float:
     return 1 / (3 + bar + 20 * ord(symbol) + 0.1 * (version == "v2"))
+
+
+def test_the_ledger_tells_what_it_holds(ledger: Store) -> None:
+    ledger.add_predictions(SLOT, "v1", "champion", bars(8))
+    ledger.add_predictions(SLOT, "v1", "shadow", bars(4, start=2 * DAY))
+    ledger.add_predictions(SLOT, "v2", "baseline", bars(2))
+    ledger.add_outcomes(SLOT, bars(6, "outcome", value=float("nan")))
+    found = ledger.ledger_lines()
+    told = [(line.version, line.role, line.rows, line.resolved) for line in found]
+    assert told == [("v1", "champion", 8, 6), ("v1", "shadow", 4, 0), ("v2", "baseline", 2, 2)]
+    assert (found[0].first_ms, found[0].last_ms, found[0].rows_per_day) == (0, 3 * MINUTE, 8)
+    assert ledger.ledger_span(SLOT) == (0, (2 * DAY + 1) * MINUTE)
+    assert ledger.ledger_lines("majors/risk/1m") == []
+    assert ledger.ledger_span("majors/risk/1m") is None
+
+
+DAY = 1440
+
+
+@settings(
+    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    said=st.sets(
+        st.tuples(st.sampled_from(["v1", "v2"]), st.sampled_from("AB"), st.integers(0, 60))
+    ),
+    came=st.sets(st.tuples(st.sampled_from("AB"), st.integers(0, 60))),
+    before=st.integers(-1, 61),
+)
+def test_pruning_takes_what_is_old_and_resolved_and_nothing_else(
+    ledger: Store, said: set[tuple[str, str, int]], came: set[tuple[str, int]], before: int
+) -> None:
+    slot, step = f"majors/direction/{next(NUMBERS)}m", 90 * MINUTE  # over four days
+    for version in ("v1", "v2"):
+        ledger.register_model(slot, version)
+        own = [(s, k * step, [0.5]) for v, s, k in sorted(said) if v == version]
+        frame = pd.DataFrame(own, columns=["symbol", "ts_ms", "raw"])
+        ledger.add_predictions(slot, version, "shadow", frame)
+    outcomes = pd.DataFrame(
+        [(s, k * step, [1.0]) for s, k in sorted(came)], columns=["symbol", "ts_ms", "outcome"]
+    )
+    ledger.add_outcomes(slot, outcomes)
+    old = {(v, s, k) for v, s, k in said if k < before and (s, k) in came}
+    assert ledger.prune_ledger(before * step) == len(old)
+    stored = ledger.ledger(slot)
+    left = {
+        (v, s, t // step)
+        for v, s, t in zip(stored["version"], stored["symbol"], stored["ts_ms"], strict=True)
+    }
+    assert left == said - old
+    for v, s, k in left:  # what was known of those that stay is known still
+        row = stored[
+            (stored["version"] == v) & (stored["symbol"] == s) & (stored["ts_ms"] == k * step)
+        ]
+        assert row["resolved"].item() == ((s, k) in came)
+    assert ledger.prune_ledger(before * step) == 0
+    # Old outcomes are gone too: what comes again for a bar that is gone is new.
+    gone = [(s, k) for s, k in came if k < before]
+    assert ledger.add_outcomes(slot, outcomes) == len(gone)
+    ledger.prune_ledger(10**12)

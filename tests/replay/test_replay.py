@@ -12,10 +12,11 @@ import pytest
 from orchestration.service.beginning import turn_at
 from orchestration.service.errors import BadReplay, OtherReplay, ReplayRunning, TurnRunning
 from orchestration.service.refs import Dataset
-from orchestration.service.replaying import DECISIONS, Progress, replay
+from orchestration.service.replaying import Progress, replay
 from orchestration.service.replays import record
 from orchestration.service.replays.ahead import confirm, make
 from orchestration.service.replays.plan import Plan, days_for
+from orchestration.service.replays.record import DECISIONS
 from orchestration.service.resources import registry_of, store_of, tracking_of
 from orchestration.service.turn import run_turn
 from orchestration.service.work import Work

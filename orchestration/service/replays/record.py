@@ -22,6 +22,7 @@ from orchestration.settings import Settings
 from orchestration.store.store import Store
 
 RECORDS = "records"
+DECISIONS = "decisions.json"
 CHECKSUMS = "checksums.json"
 _HERE = frozenset(
     (

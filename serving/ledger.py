@@ -1,0 +1,99 @@
+"""`tidewheel predict` and `tidewheel ledger`: what is said now, what was said and came of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from serving import console
+from serving.models import Home, Json, Text, clock, settings_of
+
+app = typer.Typer(
+    name="ledger",
+    help="Look at the ledger of predictions and outcomes, export it as Parquet, prune it.",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+)
+
+Slot = Annotated[Text, typer.Option(help="Only this slot, such as majors/direction/1m.")]
+Since = Annotated[Text, typer.Option(help="Bars opened at this time or later, such as 2025-05-20.")]
+Until = Annotated[Text, typer.Option(help="Bars opened before this time.")]
+Now = Annotated[Text, typer.Option(help="Moment of it, with its zone.", show_default="the clock")]
+
+
+@app.command(epilog="Example: tidewheel ledger status --slot majors/direction/1m")
+def status(slot: Slot = None, home: Home = None, json: Json = False) -> None:
+    """Count the rows of each slot and version: resolved, first and last bar, role, rows a day."""
+    from orchestration.service.keeping import ledger_status
+    from serving import ledger_tables
+
+    rows = ledger_status(settings_of(home), slot)
+    if json:
+        console.print_json(rows)
+        return
+    if not rows:
+        console.show("the ledger is empty; a turn begins it: tidewheel cycle")
+    for part in ledger_tables.status(rows):
+        console.show(part)
+
+
+@app.command(epilog="Example: tidewheel ledger export --out may.parquet --since 2025-05-01")
+def export(
+    out: Annotated[Path, typer.Option(help="A .parquet file, or a folder: a file for each slot.")],
+    slot: Slot = None,
+    since: Since = None,
+    until: Until = None,
+    home: Home = None,
+    json: Json = False,
+) -> None:
+    """Write predictions beside their outcomes as Parquet, in constant memory."""
+    from market.timeframes import instant_ms
+    from orchestration.service.keeping import export_ledger
+
+    window = {"since": since, "until": until}
+    asked = {name: None if said is None else instant_ms(said) for name, said in window.items()}
+    found = export_ledger(settings_of(home), out, slot=slot, **asked)
+    if json:
+        console.print_json(found)
+        return
+    for path, rows in found["files"].items():
+        console.show(f"{rows:>12,} rows  {escape(path)}")
+
+
+@app.command(epilog="Example: tidewheel ledger prune --json")
+def prune(now: Now = None, home: Home = None, json: Json = False) -> None:
+    """Delete rows older than the setting ledger_keep_days that have their outcome.
+
+    A turn does it at its end.
+    """
+    from orchestration.service.keeping import prune_ledger
+
+    found = prune_ledger(settings_of(home), clock(now)())
+    if json:
+        console.print_json(found)
+    else:
+        console.show(
+            f"{found['deleted']:,} rows of bars before {found['before']} deleted; "
+            f"{found['keep_days']:g} days are kept"
+        )
+
+
+def predict(now: Now = None, home: Home = None, json: Json = False) -> None:
+    """Record what the models in service say about the bars that closed, and settle outcomes.
+
+    The schedule of `tidewheel up` does it every 15 minutes. Exit status: 0 done or nothing to do,
+    3 done with failures in it, 1 not done.
+    """
+    from orchestration.service.predicting import predict as look
+    from serving import ledger_tables
+
+    found = look(settings_of(home), clock(now)())
+    if json:
+        console.print_json(found)
+    else:
+        for part in ledger_tables.predicted(found):
+            console.show(part)
+    raise typer.Exit(3 if found["failures"] else 0)

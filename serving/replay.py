@@ -1,0 +1,194 @@
+"""`tidewheel replay`: a progress bar over the turns, then what served when, and how well."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.markup import escape
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+
+from serving import console
+
+Json = dict[str, Any]
+Text = str | None
+
+
+def _setting(text: str) -> Any:
+    return typer.Option(help=text, show_default="from the settings")
+
+
+def command(
+    first: Annotated[str, typer.Option("--from", help="First turn, UTC unless it has a zone.")],
+    end: Annotated[str, typer.Option("--to", help="No turn at or after it.")],
+    every: Annotated[str, typer.Option(help="From turn to turn.")] = "12h",
+    predict_every: Annotated[
+        Text, typer.Option(help="Predictions between turns.", show_default="at turns only")
+    ] = None,
+    backfill: Annotated[
+        float | None, typer.Option(help="Days of ledger filled in before.", metavar="DAYS")
+    ] = None,
+    train_days: Annotated[
+        float | None,
+        typer.Option(help="Days that the longest recipes train on.", show_default="from --days"),
+    ] = None,
+    source: Annotated[Text, _setting("simulated, files:<folder> or exchange:<id>.")] = None,
+    symbols: Annotated[Text, _setting("Trading pairs, separated by commas.")] = None,
+    kinds: Annotated[Text, _setting("Model kinds, separated by commas.")] = None,
+    recipes: Annotated[Text, _setting("default, all, or names such as direction/logistic.")] = None,
+    timeframe: Annotated[Text, _setting("Bar length, such as 1m.")] = None,
+    days: Annotated[float | None, _setting("History that a turn works on.")] = None,
+    seed: Annotated[int | None, _setting("Of every random draw.")] = None,
+    workers: Annotated[int | None, _setting("Turns fitted beside each other.")] = None,
+    name: Annotated[
+        Text, typer.Option(help="Of its folder.", show_default="from the parameters")
+    ] = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Throw away an earlier run.")] = False,
+    mlflow: Annotated[bool, typer.Option(help="One run in MLflow at the end.")] = True,
+    home: Annotated[
+        Path | None,
+        typer.Option(help="Folder of all that is kept.", show_default="TIDEWHEEL_HOME or ./var"),
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")] = False,
+) -> None:
+    """Run the whole process over history with a virtual clock, in a home of its own.
+
+    Killed anywhere, the same command goes on and comes to the same end. Exit status: 0 done, 3 done
+    with failures in it, 2 bad input, 1 not done.
+    """
+    from orchestration.service.replays.plan import plan
+    from orchestration.settings import load_settings
+
+    settings = load_settings(
+        home=home, source=source, symbols=symbols, kinds=kinds, recipes=recipes,
+        timeframe=timeframe, days=days, seed=seed, workers=workers, backfill_days=backfill,
+    )  # fmt: skip
+    made = plan(settings, first, end, every, predict_every, train_days=train_days, name=name)
+    found = run(made, fresh=fresh, mlflow=mlflow)
+    if json:
+        console.print_json(found)
+    else:
+        show(found)
+    raise typer.Exit(3 if found["failures"] else 0)
+
+
+def run(made: Any, *, fresh: bool, mlflow: bool) -> Json:
+    """Run a replay with a progress bar on stderr, and return its result."""
+    from orchestration.service import replaying
+    from orchestration.service.replays.ending import end
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console.progress_console()) as bar:
+        task = bar.add_task(f"replay {made.name}", total=len(made.turns))
+
+        def tell(progress: replaying.Progress) -> None:
+            bar.update(task, completed=progress.done)
+            if ";" in progress.sentence:
+                bar.console.print(escape(progress.sentence))
+
+        replaying.replay(made, tell, fresh=fresh)
+        return end(made, mlflow=mlflow)
+
+
+def show(found: Mapping[str, Any]) -> None:
+    """Print a result: what served and its skill, drift, cost, and where files lie."""
+    market = "SIMULATED market" if found["simulated"] else found["source_name"]
+    title = f"replay {found['name']} · {market} · {found['turns']} turns"
+    console.show(_skill(found, title))
+    console.show(_served(found))
+    drift = _drift(found)
+    if drift.row_count:
+        console.show(drift)
+    for failure in found["failures"]:
+        console.show(f"[red]{failure['at']} failed:[/red] {escape(str(failure['message']))}")
+    cost = found["cost"]
+    console.show(
+        f"{cost['versions']} versions in {cost['turns']} turns: {cost['cpu_a_turn']} CPU seconds a "
+        f"turn ({cost['fits_cpu']} in fits, {cost['rest_cpu']} in all else), {cost['wall']:.0f} s "
+        f"in all with {cost['workers']} workers"
+    )
+    console.show(f"picture    {escape(found['picture'])}")
+    console.show(f"decisions  {escape(found['folder'])}/decisions.json")
+    if found["mlflow_run"]:
+        console.show(f"MLflow run {found['mlflow_run']}")
+
+
+def _skill(found: Mapping[str, Any], title: str) -> Table:
+    caption = (
+        "skill: part of the baseline's loss that was saved, on predictions made before their "
+        "outcome; n: rows; eff.: independent times that would tell as much; served: what users got"
+    )
+    made = console.table(title, caption)
+    for name in ("kind", "what"):
+        made.add_column(name, no_wrap=True)
+    for name in ("skill", "95 % interval", "z", "n", "eff."):
+        made.add_column(name, justify="right", no_wrap=True)
+    for slot in found["slots"]:
+        lines = [line for line in slot["lines"] if not line["baseline"]]
+        for what, line in [("served", slot["served"]), *((row["recipe"], row) for row in lines)]:
+            kind = slot["kind"] if what == "served" else ""
+            style = "bold" if what == "served" else None
+            made.add_row(kind, what, *_cells(line), style=style)
+    return made
+
+
+def _cells(line: Mapping[str, Any]) -> list[str]:
+    if line["skill"] is None:
+        return ["", escape(line["reason"]), "", "", ""]
+    return [
+        _percent(line["skill"]),
+        f"{_percent(line['lower'])} … {_percent(line['upper'])}",
+        f"{line['z']:.2f}",
+        f"{line['n']:,}",
+        f"{line['effective_n']:,.0f}",
+    ]
+
+
+def _served(found: Mapping[str, Any]) -> Table:
+    made = console.table("what served when", "by the opening time of its first and last bar, UTC")
+    for name in ("kind", "recipe", "from", "until"):
+        made.add_column(name, no_wrap=True)
+    made.add_column("versions", justify="right")
+    made.add_column("why")
+    for slot in found["slots"]:
+        for place, reign in enumerate(slot["reigns"]):
+            made.add_row(
+                slot["kind"] if place == 0 else "",
+                reign["recipe"],
+                reign["from"][:16],
+                reign["until"][:16],
+                str(reign["versions"]),
+                escape(reign["sentence"]),
+            )
+    return made
+
+
+def _drift(found: Mapping[str, Any]) -> Table:
+    made = console.table("drift")
+    for name in ("kind", "at", "verdict"):
+        made.add_column(name, no_wrap=True)
+    made.add_column("why")
+    for slot in found["slots"]:
+        for row in slot["drift"]:
+            made.add_row(slot["kind"], row["at"][:16], row["status"], escape(row["sentence"]))
+    return made
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:+.2f} %"

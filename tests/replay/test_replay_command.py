@@ -1,0 +1,77 @@
+"""`tidewheel replay` at a terminal: what it prints, refuses and survives."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+SMALL = [
+    *("--from", "2025-05-20", "--to", "2025-05-22", "--every", "12h"),
+    *("--source", "simulated:seed=7", "--symbols", "BTC-USDT,ETH-USDT"),
+    *("--timeframe", "5m", "--days", "8", "--kinds", "direction"),
+]
+
+
+def started(folder: Path, *further: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "serving.cli", "replay", *SMALL, *further],
+        cwd=Path(__file__).parents[2],
+        env={**os.environ, "TIDEWHEEL_HOME": str(folder), "COLUMNS": "200"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def run(folder: Path, *further: str) -> subprocess.CompletedProcess[str]:
+    process = started(folder, *further)
+    out, err = process.communicate(timeout=280)
+    return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+
+
+def test_the_tables_say_simulated_and_where_the_picture_lies(tmp_path: Path) -> None:
+    done = run(tmp_path, "--no-mlflow", "--workers", "1")
+    assert done.returncode == 0, done.stderr
+    assert "SIMULATED market" in done.stdout
+    assert "served" in done.stdout
+    assert "xgboost" in done.stdout
+    (picture,) = tmp_path.glob("replays/*/skill.png")
+    assert str(picture) in done.stdout.replace("\n", "")
+    assert not (tmp_path / "mlflow").exists()
+
+    again = run(tmp_path, "--no-mlflow", "--workers", "1", "--json")
+    assert json.loads(again.stdout)["turns"] == 4
+
+
+def test_bad_input_is_one_sentence(tmp_path: Path) -> None:
+    refused = run(tmp_path, "--every", "7h")
+    assert refused.returncode == 2
+    assert "does not divide a day" in refused.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_killed_anywhere_it_comes_to_the_same_end(tmp_path: Path, workers: str) -> None:
+    """Killed with -9 again and again, each time a little later, and started again."""
+    whole = run(tmp_path / "whole", "--no-mlflow", "--workers", "1")
+    assert whole.returncode == 0, whole.stderr
+    home = tmp_path / "killed"
+    for seconds in (4.0, 5.0, 5.5, 6.0, 6.5, 7.0, 7.5, 8.0):
+        process = started(home, "--no-mlflow", "--workers", workers)
+        time.sleep(seconds)
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+    last = run(home, "--no-mlflow", "--workers", workers)
+    assert last.returncode == 0, last.stderr
+    first, second = (
+        next(folder.glob("replays/*/decisions.json")).read_bytes()
+        for folder in (tmp_path / "whole", home)
+    )
+    assert first == second
