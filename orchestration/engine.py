@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
@@ -24,23 +23,13 @@ from models.common.bundle import Bundle
 from models.common.errors import FeatureError, ModelError
 from models.common.registry import PredictionModelRegistry
 from models.common.slot import Slot
-from orchestration.store.records import ModelRecord
+from orchestration.store.records import ROLE_OF_STATUS, ModelRecord
+from orchestration.store.records import SERVES_FROM as SERVES_FROM
 from orchestration.store.store import Store
 
 Floats = NDArray[np.float64]
 
-ROLES: Mapping[str, str] = MappingProxyType(
-    {
-        "champion": "champion",
-        "challenger": "shadow",
-        "unproven": "shadow",
-        "baseline": "baseline",
-    }
-)
-"""Statuses of versions that predict, and the role their predictions are stored under."""
-
-SERVES_FROM = "serves_from_ms"
-"""Fact of a version: the first bar, by opening time, that it predicts in service."""
+ROLES = ROLE_OF_STATUS
 
 
 @dataclass(frozen=True)

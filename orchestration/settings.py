@@ -165,6 +165,11 @@ class Settings(BaseSettings):
         return self.home / "work"
 
     @property
+    def spool_dir(self) -> Path:
+        """Folder where live predictions wait for a database that was down."""
+        return self.home / "spool"
+
+    @property
     def staging_dir(self) -> Path:
         """Folder where models are prepared before they are deployed."""
         return (self.staging or self.home / "staging").expanduser().resolve()

@@ -119,6 +119,10 @@ class BoundModel:
         PredictionError
             When the graph's output cannot be this kind's.
         """
+        return self.tell(row, close)[0]
+
+    def tell(self, row: ArrayLike, close: float | None = None) -> tuple[Answer, Any, Bundle]:
+        """Return what `predict` does, the output it was made of, and the version that said it."""
         matrix = _matrix(row)
         if matrix.shape[1] != len(self.names):
             raise FeatureError(
@@ -127,7 +131,7 @@ class BoundModel:
         serving = self._current()
         if serving.positions is not None:
             matrix = matrix.take(serving.positions, axis=1)
-        return serving.bundle.runner.answer(matrix, close)
+        return *serving.bundle.runner.tell(matrix, close), serving.bundle
 
     def __repr__(self) -> str:
         return f"<BoundModel {self._serving.bundle.key}, {len(self.names)} columns>"

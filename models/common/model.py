@@ -107,11 +107,18 @@ class Model(BaseModel):
         PredictionError
             When the graph's output cannot be this kind's.
         """
+        return self.tell(features, close)[0]
+
+    def tell(self, features: Any, close: Any = None) -> tuple[Answer, Any, Bundle]:
+        """Return what `predict` does, the output it was made of, and the version that said it.
+
+        The output is K floats for one row, else float64 [N, K]; see `orchestration.recorder`.
+        """
         bundle = self._current()
         matrix = matrix_for(bundle, features, seen=bundle.seen)
         if close is None and bundle.head.reads_close:
             close = close_in(features)
-        return bundle.runner.answer(matrix, close)
+        return *bundle.runner.tell(matrix, close), bundle
 
     def raw(self, features: Any) -> NDArray[np.float32]:
         """Return the graph's raw output [N, K] for the rows of `features`."""

@@ -198,25 +198,33 @@ class OnnxRunner:
         PredictionError
             When the graph fails or its output cannot be this kind's.
         """
+        return self.tell(features, close)[0]
+
+    def tell(self, features: ArrayLike, close: ArrayLike | None = None) -> tuple[Answer, Any]:
+        """Return what `answer` does, and the graph's output that it was made of.
+
+        The output is K floats for one row, else float64 [N, K]: what a ledger keeps.
+        """
         matrix = self._matrix(features)
         if len(matrix) == 1:
-            return self._answer_one(matrix, close)
+            return self._tell_one(matrix, close)
         raw, novelty = self.forecast(matrix)
         prices = None if close is None else check_close(close, len(raw))
-        return with_novelty(self.head.decode(raw, prices), novelty)
+        return with_novelty(self.head.decode(raw, prices), novelty), raw
 
-    def _answer_one(self, matrix: NDArray[np.float32], close: Any) -> Answer:
+    def _tell_one(self, matrix: NDArray[np.float32], close: Any) -> tuple[Answer, list[float]]:
         try:
             raw, *more = self._one_row()(matrix)
         except _FAILURES as error:
             raise PredictionError(f"the graph failed: {_first_line(error)}") from error
         if type(close) is not float or not close > 0:
             close = None if close is None else float(check_close(close, 1)[0])
-        answer = self.head.decode_one(raw[0].tolist(), close)
+        said: list[float] = raw[0].tolist()
+        answer = self.head.decode_one(said, close)
         novelty = more[0].item() if more else None
         if novelty is not None and not novelty >= 0:
             _novelty(more[0])
-        return with_novelty(answer, novelty)
+        return with_novelty(answer, novelty), said
 
     def predict(self, features: ArrayLike, close: ArrayLike | None = None) -> Prediction:
         """Return what `answer` does, as a Prediction with the parts most callers want."""

@@ -23,6 +23,7 @@ from market.timeframes import timeframe_ms, utc
 from ml_pipeline.panel import Panel, build_panel
 from models.common.errors import ModelError
 from orchestration import engine
+from orchestration.recorder import drain
 from orchestration.service.beginning import refuse_other_market, turn_at
 from orchestration.service.data import read_candles, start_ms
 from orchestration.service.errors import NothingFetched, PredictRunning, TurnRunning
@@ -31,6 +32,7 @@ from orchestration.service.refs import Json, TurnRef
 from orchestration.service.resources import candles_of, registry_of, source_of, store_of
 from orchestration.service.work import predict_lock
 from orchestration.settings import Settings
+from orchestration.spool import Spool
 
 
 def predict(settings: Settings, now: datetime | str | int) -> Json:
@@ -82,6 +84,8 @@ def predict(settings: Settings, now: datetime | str | int) -> Json:
         with predict_lock(settings):
             recover(settings)
             refuse_other_market(turn)
+            # What strategies said while the database was down comes first: they said it first.
+            drain(Spool(settings.spool_dir), store_of(settings))
             _Look(turn, found).all_slots()
     except (TurnRunning, PredictRunning) as error:
         found["sentence"] = f"nothing to do: {error}"

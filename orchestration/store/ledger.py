@@ -54,7 +54,8 @@ class Ledger(Models):
             Columns ``symbol``, ``ts_ms`` and either ``raw``, the K numbers of the model's output
             as a list, or ``raw_0 … raw_{K-1}``. Of a bar that is there twice the first row counts.
         made_ms : int, optional
-            When the predictions were made, epoch milliseconds; the clock's time if not given.
+            When the predictions were made, epoch milliseconds; else by the frame's column
+            ``made_ms``, and without one the clock's time.
 
         Returns
         -------
@@ -73,8 +74,12 @@ class Ledger(Models):
         raw = numbers_of(frame, "raw")
         if bad := int((~np.isfinite(raw)).any(axis=1).sum()):
             raise BadRecord(f"{bad} of {len(frame)} predictions of {version} are not finite")
-        made = int(self._clock().timestamp() * 1000) if made_ms is None else made_ms
         batch = Batch.of(frame, raw)
+        if made_ms is None and "made_ms" in frame.columns:
+            made = frame["made_ms"].to_numpy(np.int64)[batch.rows]
+        else:
+            now = int(self._clock().timestamp() * 1000) if made_ms is None else made_ms
+            made = np.full(len(batch), now, dtype=np.int64)
         with self._writing() as connection:
             model_id = find(connection, f"{slot_key}/{version}").id
             if not len(batch):
@@ -84,7 +89,7 @@ class Ledger(Models):
                 "model_id": np.full(len(batch), model_id, dtype=np.int32),
                 **self._bars(connection, batch),
                 "role": np.full(len(batch), ROLES.index(role), dtype=np.int16),
-                "made_ms": np.full(len(batch), made, dtype=np.int64),
+                "made_ms": made,
                 **batch.columns("raw"),
             }
             return bulk.insert(connection, "predictions", columns)

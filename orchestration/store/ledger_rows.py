@@ -33,12 +33,15 @@ class Batch:
         Opening times, epoch milliseconds, int64 [n].
     numbers
         Float64 [n, K].
+    rows
+        Which row of the frame each was, int64 [n].
     """
 
     symbols: tuple[str, ...]
     symbol: NDArray[np.int64]
     ts: NDArray[np.int64]
     numbers: Floats
+    rows: NDArray[np.int64]
 
     def __len__(self) -> int:
         return len(self.ts)
@@ -52,7 +55,8 @@ class Batch:
         symbol, ts = symbol[order], ts[order]
         new = np.ones(len(ts), dtype=bool)
         new[1:] = (np.diff(symbol) != 0) | (np.diff(ts) != 0)
-        return cls(tuple(map(str, names)), symbol[new], ts[new], numbers[order][new])
+        rows = order[new]
+        return cls(tuple(map(str, names)), symbol[new], ts[new], numbers[rows], rows)
 
     def columns(self, prefix: str) -> dict[str, NDArray[Any]]:
         """Return the numbers as columns ``<prefix>_0 …``."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any, Final
 
 NEW: Final = "new"
@@ -22,6 +24,20 @@ STATUS_SYNONYMS: Final = {"active": "champion"}
 BACKFILL: Final = "backfill"
 """Role of what was predicted after the fact, by a fit that knew nothing of the bar."""
 ROLES: Final = ("champion", "shadow", "baseline", BACKFILL)
+
+
+ROLE_OF_STATUS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "champion": "champion",
+        "challenger": "shadow",
+        "unproven": "shadow",
+        "baseline": "baseline",
+    }
+)
+"""Statuses of versions that predict, and the role their predictions are stored under."""
+
+SERVES_FROM: Final = "serves_from_ms"
+"""Fact of a version: the first bar, by opening time, that it predicts in service."""
 
 
 class _Plain:

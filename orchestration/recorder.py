@@ -1,0 +1,353 @@
+"""The recorder: what a strategy or an API predicts live goes into the ledger, off its hot path.
+
+::
+
+    from models.common.predictor import load_model
+    from orchestration.recorder import Recorder
+
+    recorder = Recorder.at_home("var")
+    model = recorder.of(load_model("direction"))
+    answer = model.predict(features, symbol="BTC-USDT", ts=bar_opened_ms)
+
+A prediction puts a tuple into a queue and returns; one thread writes what has gathered every few
+seconds. With the database down predictions go on and rows wait, at last in a file, from where the
+next recorder or the next `tidewheel predict` takes them. Whoever writes a bar first has written it:
+the recorder, the flow between turns or the turn.
+"""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterable
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+import pandas as pd
+
+from market.symbols import parse_symbol
+from market.timeframes import instant_ms, timeframe_ms
+from models.common.bundle import Bundle
+from models.common.heads import Answer
+from orchestration.spool import Spool
+from orchestration.store.errors import BadRecord, DatabaseError, UnknownModel
+from orchestration.store.records import ROLE_OF_STATUS, SERVES_FROM
+from orchestration.store.store import Store
+
+EVERY_S = 5.0
+"""Seconds between two writes."""
+BATCH = 500
+"""Rows that are written before that."""
+ROOM = 100_000
+"""Rows that wait in memory at most."""
+LATE_MS = 3_600_000
+"""A bar that closed longer ago is no live one: who predicts the past does not serve."""
+
+_log = logging.getLogger(__name__)
+
+
+class Said(NamedTuple):
+    """One prediction on its way to the ledger."""
+
+    slot_key: str
+    version: str
+    symbol: str
+    ts_ms: int
+    raw: Any
+    made_ms: int
+
+
+class Telling(Protocol):
+    """A model that tells what its answer was made of: what `load_model` returns, or a bound one."""
+
+    def tell(self, features: Any, close: Any = None) -> tuple[Answer, Any, Bundle]:
+        """Return answer, raw output and version."""
+
+
+class Recorder:
+    """Writes live predictions into the ledger, behind the back of who makes them.
+
+    Parameters
+    ----------
+    store : Store
+        Where to. It is asked by the recorder's own thread only.
+    spool : Path, optional
+        Folder of files in which rows survive the end of a process whose database was down; without
+        one they are counted as dropped then.
+    every_s : float
+        Seconds between two writes.
+    room : int
+        Rows that may wait in memory: half of them go to the spool, what comes on top is dropped.
+    clock : callable
+        Seconds since 1970.
+
+    Attributes
+    ----------
+    written : int
+        Rows handed to the ledger; among them those that somebody else had written already.
+    dropped : int
+        Rows that were lost for want of room.
+    refused : Counter
+        Rows that do not belong into the ledger, by reason.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        spool: Path | None = None,
+        every_s: float = EVERY_S,
+        room: int = ROOM,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.written = self.dropped = 0
+        self.refused: Counter[str] = Counter()
+        self._store, self._every_s, self._room, self._clock = store, every_s, room, clock
+        self._spool = None if spool is None else Spool(spool)
+        self._queue: deque[Said] = deque()
+        self._wake, self._end = threading.Event(), threading.Event()
+        self._writing, self._down = threading.Lock(), False
+        self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
+        self._thread.start()
+        atexit.register(self.close)
+
+    @classmethod
+    def at_home(cls, home: str | Path | None = None, **options: Any) -> Recorder:
+        """Return a recorder into the ledger of a home, by its settings."""
+        from orchestration.settings import load_settings  # only here: others bring their store
+
+        settings = load_settings(home=home)
+        return cls(Store(settings.store_url), spool=settings.spool_dir, **options)
+
+    def of(self, model: Telling) -> Recorded:
+        """Return `model` as one whose predictions are recorded.
+
+        Raises
+        ------
+        BadRecord
+            It is no single version, such as an ensemble: its members' versions are in the ledger.
+        """
+        if not hasattr(model, "tell"):
+            raise BadRecord(
+                f"{model!r} is not one version, so that the ledger has no place for what it says; "
+                "record its members"
+            )
+        return Recorded(self, model)
+
+    def note(self, bundle: Bundle, symbol: str, ts: Any, raw: Any) -> None:
+        """Put what a version said about a bar into the queue; a frame of bars row by row.
+
+        Raises
+        ------
+        BadSymbol, BadInstant, BadRecord
+            No symbol, no time with a zone, or not one time a row.
+        """
+        slot, version = bundle.slot.key, bundle.version_id
+        name, made = _canonical(symbol), int(self._clock() * 1000)
+        rows = [raw] if type(raw) is list else raw.tolist()
+        bars = (ts,) if type(ts) is int or np.ndim(ts) == 0 else ts
+        if len(bars) != len(rows):
+            raise BadRecord(f"{len(rows)} rows and {len(bars)} times ts; give one for each row")
+        for bar, numbers in zip(bars, rows, strict=True):
+            opened = bar if type(bar) is int else instant_ms(bar)
+            if len(self._queue) < self._room:
+                self._queue.append(Said(slot, version, name, opened, numbers, made))
+            else:  # nobody who predicts waits for a disk
+                self.dropped += 1
+        if len(self._queue) >= BATCH and not self._down:
+            self._wake.set()
+
+    @property
+    def waiting(self) -> int:
+        """Rows that wait to be written."""
+        return len(self._queue)
+
+    def flush(self) -> bool:
+        """Write all that waits; return whether the database took it."""
+        with self._writing:
+            while self._queue:
+                batch = [self._queue.popleft() for _ in range(min(BATCH, len(self._queue)))]
+                try:
+                    self._write(batch)
+                except DatabaseError as error:
+                    self._queue.extendleft(reversed(batch))
+                    if not self._down:
+                        _log.warning("%s; predictions go on, their rows wait", error)
+                    self._down = True
+                    return False
+                self._down = False
+            return True
+
+    def close(self) -> None:
+        """Write all that waits, or spool it, and end; a second time it does nothing."""
+        if self._end.is_set():
+            return
+        self._end.set()
+        self._wake.set()
+        self._thread.join()
+        atexit.unregister(self.close)
+        if not self.flush():
+            self._keep(self._all())
+        if self.dropped or self.refused:
+            reasons = ", ".join(f"{n:,} {why}" for why, n in self.refused.items()) or "none"
+            _log.warning("%d rows dropped, refused: %s", self.dropped, reasons)
+
+    def __enter__(self) -> Recorder:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # ------------------------------------------------------------------ inside
+
+    def _run(self) -> None:
+        if self._spool is not None:
+            self._take_back(self._spool)
+        while not self._end.is_set():
+            self._wake.wait(self._every_s)
+            self._wake.clear()
+            if not self._end.is_set() and not self.flush() and len(self._queue) > self._room // 2:
+                self._keep(self._all())
+
+    def _all(self) -> list[Said]:
+        """Take what is in the queue now; others may go on putting into it."""
+        return [self._queue.popleft() for _ in range(len(self._queue))]
+
+    def _take_back(self, spool: Spool) -> None:
+        try:
+            drain(spool, self._store)
+        except DatabaseError as error:
+            _log.warning("%s; what waits in %s goes on waiting", error, spool.folder)
+
+    def _keep(self, rows: list[Said]) -> None:
+        if self._spool is None:
+            self.dropped += len(rows)
+        elif rows:
+            path = self._spool.keep(rows)
+            _log.warning("the database is down: %d rows are kept in %s", len(rows), path)
+
+    def _write(self, rows: list[Said]) -> None:
+        written, refused = write(self._store, rows)
+        self.written += written
+        for reason in refused - self.refused.keys():
+            _log.warning("a row is not recorded: %s; more of these are only counted", reason)
+        self.refused.update(refused)
+
+
+class Recorded:
+    """A model whose predictions are recorded; in all else it is that model.
+
+    Parameters
+    ----------
+    recorder : Recorder
+        Where rows go.
+    model : Model or BoundModel
+        Who predicts.
+    """
+
+    def __init__(self, recorder: Recorder, model: Telling) -> None:
+        self._recorder = recorder
+        self._model = model
+
+    def predict(self, features: Any, close: Any = None, *, symbol: str, ts: Any) -> Answer:
+        """Return what the model's own `predict` does, unchanged, and record it.
+
+        Parameters
+        ----------
+        features, close
+            As the model's own.
+        symbol : str
+            Whose bar, in any spelling.
+        ts : int, time with a zone, or a sequence of them
+            When the bar opened: epoch milliseconds or a time, one for each row.
+        """
+        answer, raw, bundle = self._model.tell(features, close)
+        self._recorder.note(bundle, symbol, ts, raw)
+        return answer
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._model, name)
+
+
+def write(store: Store, rows: Iterable[Said]) -> tuple[int, Counter[str]]:
+    """Write rows into the ledger; return how many belong there, and why the others do not.
+
+    Raises
+    ------
+    DatabaseError
+        The database cannot be asked: nothing is lost, the rows can be written again.
+    """
+    refused: Counter[str] = Counter()
+    versions: dict[tuple[str, str], list[Said]] = {}
+    for said in rows:
+        versions.setdefault((said.slot_key, said.version), []).append(said)
+    written = 0
+    for (slot_key, version), own in versions.items():
+        try:
+            model = store.get_model(f"{slot_key}/{version}")
+        except UnknownModel:
+            refused[f"{slot_key}/{version} is not registered"] += len(own)
+            continue
+        serves_from = int(model.facts.get(SERVES_FROM, 0))
+        step = timeframe_ms(slot_key.rpartition("/")[2])
+        fit = [said for said in own if _belongs(said, step, serves_from, refused)]
+        role = ROLE_OF_STATUS.get(model.status, "shadow")
+        try:
+            store.add_predictions(slot_key, version, role, _frame(fit))
+        except BadRecord as error:
+            refused[str(error)] += len(fit)
+            continue
+        written += len(fit)
+    return written, refused
+
+
+def drain(spool: Spool, store: Store) -> int:
+    """Write what waits in a spool into the ledger and return how many rows that were.
+
+    Raises
+    ------
+    DatabaseError
+        The database cannot be asked; the files stay.
+    """
+    count = 0
+    for path, rows in spool.files():
+        written, refused = write(store, (Said(*row) for row in rows))
+        if refused:
+            _log.warning("%s: %s", path, ", ".join(f"{n:,} {why}" for why, n in refused.items()))
+        path.unlink(missing_ok=True)
+        count += written
+    return count
+
+
+def _belongs(said: Said, step: int, serves_from: int, refused: Counter[str]) -> bool:
+    closed = said.ts_ms + step
+    if said.ts_ms % step:
+        refused["ts is not the open of a bar"] += 1
+    elif closed > said.made_ms:
+        refused["the bar had not closed"] += 1
+    elif said.made_ms - closed > LATE_MS:
+        refused["the bar had closed more than an hour before"] += 1
+    elif said.ts_ms < serves_from:
+        refused["the version was not in service at that bar"] += 1
+    else:
+        return True
+    return False
+
+
+def _frame(rows: list[Said]) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "symbol": [said.symbol for said in rows],
+            "ts_ms": np.array([said.ts_ms for said in rows], dtype=np.int64),
+            "raw": [said.raw for said in rows],
+            "made_ms": np.array([said.made_ms for said in rows], dtype=np.int64),
+        }
+    )
+
+
+_canonical = lru_cache(maxsize=1024)(parse_symbol)

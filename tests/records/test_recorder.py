@@ -1,0 +1,244 @@
+"""Live predictions reach the ledger, and never stand in the way of who makes them."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from market.errors import BadSymbol
+from models.common.ensemble import EnsemblePredictor
+from models.common.predictor import load_model
+from orchestration.recorder import Recorder, drain
+from orchestration.spool import Spool
+from orchestration.store import Store
+from orchestration.store.errors import BadRecord, DatabaseDown
+from tests.models import tiny
+
+ROOT = Path(__file__).parents[2]
+SLOT = "majors/direction/1m"
+MINUTE = 60_000
+BAR = 1_748_390_400_000  # 2025-05-28T00:00:00Z
+ROW = dict(zip(tiny.NAMES, tiny.ROWS[0].tolist(), strict=True))
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    tiny.bundle(tmp_path / "models")
+    return tmp_path
+
+
+@pytest.fixture
+def known(store: Store) -> Store:
+    store.register_model(SLOT, "v1", status="champion", serves_from_ms=BAR)
+    return store
+
+
+def at(bar_ms: int) -> Callable[[], float]:
+    """Return a clock that stands two seconds after the close of a bar."""
+    return lambda: (bar_ms + MINUTE) / 1000 + 2
+
+
+def recorded(store: Store) -> list[tuple[str, int, str, float]]:
+    rows = store.ledger(SLOT)
+    return list(zip(rows["symbol"], rows["ts_ms"], rows["role"], rows["raw_0"], strict=True))
+
+
+def test_the_answer_is_unchanged_and_what_it_was_made_of_is_recorded(
+    known: Store, home: Path
+) -> None:
+    model = load_model(f"{SLOT.rsplit('/', 1)[0]}/v1", home=home)
+    with Recorder(known, clock=at(BAR)) as recorder:
+        live = recorder.of(model)
+        assert live.predict(ROW, symbol="BTC/USDT", ts=BAR) == model.predict(ROW)
+        assert live.features == model.features
+    raw = model.raw(ROW)[0, 0]
+    assert recorded(known) == [("BTC-USDT", BAR, "champion", float(raw))]
+    assert known.ledger(SLOT)["made_ms"].tolist() == [BAR + MINUTE + 2000]
+    assert (recorder.written, recorder.waiting, recorder.dropped) == (1, 0, 0)
+
+
+def test_a_bound_model_and_a_frame_are_recorded_too(known: Store, home: Path) -> None:
+    model = load_model("majors/direction/v1", home=home)
+    with Recorder(known, clock=at(BAR + MINUTE)) as recorder:
+        quick = recorder.of(model.bind(tiny.NAMES))
+        quick.predict(tiny.ROWS[0], symbol="BTC-USDT", ts=BAR)
+        frame = pd.DataFrame(tiny.ROWS[:2], columns=list(tiny.NAMES))
+        times = pd.to_datetime([BAR, BAR + MINUTE], unit="ms", utc=True)
+        recorder.of(model).predict(frame, symbol="ETH-USDT", ts=times)
+        with pytest.raises(BadRecord, match="2 rows and 1 times"):
+            recorder.of(model).predict(frame, symbol="ETH-USDT", ts=[BAR])
+        with pytest.raises(BadSymbol):
+            quick.predict(tiny.ROWS[0], symbol="?", ts=BAR)
+    raw = model.raw(tiny.ROWS)[:, 0].astype(np.float64)
+    assert recorded(known) == [
+        ("BTC-USDT", BAR, "champion", raw[0]),
+        ("ETH-USDT", BAR, "champion", raw[0]),
+        ("ETH-USDT", BAR + MINUTE, "champion", raw[1]),
+    ]
+
+
+def test_who_writes_a_bar_first_has_written_it(known: Store, home: Path) -> None:
+    frame = pd.DataFrame({"symbol": ["BTC-USDT"], "ts_ms": [BAR], "raw_0": [0.25]})
+    known.add_predictions(SLOT, "v1", "champion", frame, made_ms=1)
+    with Recorder(known, clock=at(BAR)) as recorder:
+        live = recorder.of(load_model("majors/direction/v1", home=home))
+        for _ in range(3):
+            live.predict(ROW, symbol="BTC-USDT", ts=BAR)
+    assert recorded(known) == [("BTC-USDT", BAR, "champion", 0.25)]
+
+
+def test_a_thread_writes_by_itself(known: Store, home: Path) -> None:
+    recorder = Recorder(known, every_s=0.02, clock=at(BAR))
+    recorder.of(load_model("majors/direction/v1", home=home)).predict(
+        ROW, symbol="BTC-USDT", ts=BAR
+    )
+    deadline = time.monotonic() + 30
+    while not recorded(known):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    recorder.close()
+    recorder.close()
+
+
+@pytest.mark.parametrize(
+    ("ts", "reason"),
+    [
+        (BAR + 1, "ts is not the open of a bar"),
+        (BAR + MINUTE, "the bar had not closed"),
+        (BAR - 2 * 60 * MINUTE, "the bar had closed more than an hour before"),
+        (BAR - 5 * MINUTE, "the version was not in service at that bar"),
+    ],
+)
+def test_what_is_no_live_prediction_is_counted_and_left_out(
+    known: Store, home: Path, ts: int, reason: str
+) -> None:
+    with Recorder(known, clock=at(BAR)) as recorder:
+        recorder.of(load_model("majors/direction/v1", home=home)).predict(
+            ROW, symbol="BTC-USDT", ts=ts
+        )
+    assert recorder.refused == {reason: 1}
+    assert recorded(known) == []
+
+
+def test_a_version_that_is_not_registered_is_told(store: Store, home: Path) -> None:
+    with Recorder(store, clock=at(BAR)) as recorder:
+        live = recorder.of(load_model("majors/direction/v1", home=home))
+        live.predict(ROW, symbol="BTC-USDT", ts=BAR)
+    assert recorder.refused == {f"{SLOT}/v1 is not registered": 1}
+
+
+def test_an_ensemble_is_refused(known: Store, home: Path) -> None:
+    blend = EnsemblePredictor(["majors/direction/v1"], home=home)
+    with Recorder(known) as recorder, pytest.raises(BadRecord, match="record its members"):
+        recorder.of(blend)  # type: ignore[arg-type]
+
+
+class Down(Store):
+    """A store whose database cannot be reached until it is brought back."""
+
+    back = False
+
+    def get_model(self, name: str):
+        if not self.back:
+            raise DatabaseDown("the database failed: connection refused")
+        return super().get_model(name)
+
+
+@pytest.fixture
+def down(tmp_path: Path) -> Iterator[Down]:
+    store = Down(f"sqlite:///{tmp_path}/ledger.db")
+    store.back = True
+    store.register_model(SLOT, "v1", status="champion", serves_from_ms=BAR)
+    store.back = False
+    yield store
+    store.close()
+
+
+def test_with_the_database_down_predictions_go_on_and_rows_wait(down: Down, home: Path) -> None:
+    recorder = Recorder(down, clock=at(BAR + 9 * MINUTE))
+    live = recorder.of(load_model("majors/direction/v1", home=home))
+    for k in range(10):
+        assert live.predict(ROW, symbol="BTC-USDT", ts=BAR + k * MINUTE)["direction"] == "UP"
+    assert not recorder.flush()
+    assert recorder.waiting == 10
+    down.back = True
+    assert recorder.flush()
+    assert [row[1] for row in recorded(down)] == [BAR + k * MINUTE for k in range(10)]
+    recorder.close()
+
+
+def test_rows_outlive_a_process_whose_database_was_down(
+    down: Down, home: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    spool = tmp_path / "spool"
+    with Recorder(down, spool=spool, clock=at(BAR)) as recorder:
+        live = recorder.of(load_model("majors/direction/v1", home=home))
+        live.predict(ROW, symbol="BTC-USDT", ts=BAR)
+        live.predict(ROW, symbol="ETH-USDT", ts=BAR)
+    assert "2 rows are kept in" in caplog.text
+    assert recorder.dropped == 0
+    (spool / "0-damaged.json").write_text("[[")
+    with pytest.raises(DatabaseDown):
+        drain(Spool(spool), down)
+    down.back = True
+    assert drain(Spool(spool), down) == 2
+    assert drain(Spool(spool), down) == 0
+    assert [row[0] for row in recorded(down)] == ["BTC-USDT", "ETH-USDT"]
+    assert [path.name for path in spool.iterdir() if path.name != ".lock"] == ["0-damaged.damaged"]
+    # Without a spool the loss is told.
+    down.back = False
+    with Recorder(down, clock=at(BAR)) as recorder:
+        recorder.of(load_model("majors/direction/v1", home=home)).predict(
+            ROW, symbol="XRP-USDT", ts=BAR
+        )
+    assert recorder.dropped == 1
+    assert "1 rows dropped" in caplog.text
+
+
+def test_the_queue_is_bounded(down: Down, home: Path) -> None:
+    recorder = Recorder(down, room=5, every_s=60, clock=at(BAR))
+    live = recorder.of(load_model("majors/direction/v1", home=home))
+    for _ in range(8):
+        live.predict(ROW, symbol="BTC-USDT", ts=BAR)
+    assert (recorder.waiting, recorder.dropped) == (5, 3)
+    recorder.close()
+    assert recorder.dropped == 8
+
+
+def test_many_threads_lose_nothing(known: Store, home: Path) -> None:
+    with Recorder(known, every_s=0.01, clock=at(BAR + 59 * MINUTE)) as recorder:
+        live = recorder.of(load_model("majors/direction/v1", home=home))
+
+        def predict(symbol: str) -> None:
+            for k in range(60):
+                live.predict(ROW, symbol=symbol, ts=BAR + k * MINUTE)
+
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(predict, ["A-USDT", "B-USDT", "C-USDT", "D-USDT"]))
+    assert len(recorded(known)) == 240
+
+
+def test_a_process_that_ends_without_a_word_has_written(home: Path) -> None:
+    """Nobody need call close: the end of the interpreter does."""
+    url = f"sqlite:///{home}/ledger.db"
+    store = Store(url)
+    store.register_model(SLOT, "v1", status="champion", serves_from_ms=BAR)
+    code = f"""
+from models.common.predictor import load_model
+from orchestration.recorder import Recorder
+from orchestration.store import Store
+recorder = Recorder(Store({url!r}), clock=lambda: {(BAR + MINUTE) / 1000})
+model = recorder.of(load_model("majors/direction/v1", home={str(home)!r}))
+model.predict({ROW!r}, symbol="BTC-USDT", ts={BAR})
+"""
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
+    assert len(recorded(store)) == 1
+    store.close()
