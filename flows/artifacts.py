@@ -55,7 +55,11 @@ def headline(summary: Mapping[str, Any]) -> str:
 
 
 def leaderboard(summary: Mapping[str, Any]) -> list[Json]:
-    """Return the rows of the leaderboard: skill over the baseline with its bound, in per cent."""
+    """Return the rows of the leaderboard: how the lines of the champions did on the ledger.
+
+    Skill over the baseline and its lower 95 % bound in per cent, z, rows and days; and how many
+    days are still missing until the ledger speaks with full weight.
+    """
     return [
         {
             "kind": row["kind"],
@@ -63,7 +67,10 @@ def leaderboard(summary: Mapping[str, Any]) -> list[Json]:
             "baseline": "" if row["baseline"] is None else _yes(row["baseline"]),
             "skill": percent(row["skill"]),
             "lower bound": percent(row["lower"]),
+            "z": "" if row.get("z") is None else f"{row['z']:+.2f}",
             "n": "" if row["n"] is None else f"{row['n']:,}",
+            "days of ledger": days(row.get("days")),
+            "days missing": days(row.get("days_missing")),
             "decision": row["action"],
         }
         for row in summary["leaderboard"]
@@ -116,6 +123,17 @@ def report(summary: Mapping[str, Any], heading: str) -> str:
     }
     sections = [f"## {name}\n\n{chr(10).join(lines)}" for name, lines in parts.items() if lines]
     return "\n\n".join([heading, *sections])
+
+
+def days(count: float | None) -> str:
+    """Return days with one decimal, empty when there are none.
+
+    Examples
+    --------
+    >>> days(1.94), days(0.0)
+    ('1.9', '')
+    """
+    return f"{count:.1f}" if count else ""
 
 
 def percent(share: float | None) -> str:

@@ -152,6 +152,26 @@ def turns(
         console.show(past.turns_table(found))
 
 
+@app.command(epilog="Example: tidewheel decisions --slot direction --limit 4")
+def decisions(
+    slot: Annotated[
+        Text, typer.Option(help="majors/direction/1m, or a word of it.", show_default="all slots")
+    ] = None,
+    limit: Annotated[int, typer.Option(help="How many, the last first.", min=1)] = 10,
+    home: Home = None,
+    json: Json = False,
+) -> None:
+    """List who was made champion, kept or archived, and the figures that decided it."""
+    from serving import decisions as made
+
+    found = made.decisions(_settings(home), slot, limit)
+    if json:
+        console.print_json(found)
+        return
+    for part in made.shown(found):
+        console.show(part)
+
+
 @app.command(epilog="Example: tidewheel settings --json")
 def settings(home: Home = None, json: Json = False) -> None:
     """Print the settings in force, with passwords masked."""

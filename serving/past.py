@@ -37,10 +37,12 @@ def board(summary: Mapping[str, Any]) -> Table:
     market = "SIMULATED market" if summary["simulated"] else summary["source_name"]
     made = table(
         f"{summary['turn_id']} · {market}",
-        "skill: part of the baseline's loss that is saved; at least: 95 % lower bound",
+        "skill: per cent of the baseline's loss that the champion's line saved on the\n"
+        "ledger; least: its 95 % lower bound; days: of ledger, of those it takes in full",
     )
     for name, justify in _COLUMNS.items():
-        made.add_column(name, justify=justify, no_wrap=True)
+        folded = name == "champion"
+        made.add_column(name, justify=justify, no_wrap=not folded, overflow="fold")
     for row in summary["leaderboard"]:
         made.add_row(*_cells(row))
     return made
@@ -68,9 +70,10 @@ _COLUMNS: Mapping[str, Any] = {
     "kind": "left",
     "champion": "left",
     "skill": "right",
-    "at least": "right",
+    "least": "right",
+    "z": "right",
     "n": "right",
-    "baseline": "left",
+    "days": "right",
 }
 
 
@@ -80,10 +83,19 @@ def _cells(row: Mapping[str, Any]) -> list[str]:
         row["champion"] or "none",
         _percent(row["skill"]),
         _percent(row["lower"]),
+        "" if row.get("z") is None else f"{row['z']:+.2f}",
         "" if row["n"] is None else f"{row['n']:,}",
-        {True: "yes", False: "no"}.get(row["baseline"], ""),
+        _days(row),
     ]
 
 
+def _days(row: Mapping[str, Any]) -> str:
+    """Return the days of ledger, and where they are too few also how many it takes."""
+    days, missing = row.get("days"), row.get("days_missing")
+    if not days:
+        return ""
+    return f"{days:.1f}/{days + missing:.0f}" if missing else f"{days:.1f}"
+
+
 def _percent(share: float | None) -> str:
-    return "" if share is None else f"{100 * share:+.2f} %"
+    return "" if share is None else f"{100 * share:+.2f}"

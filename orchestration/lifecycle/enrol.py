@@ -98,7 +98,14 @@ def _facts(about: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def gate_tags(figures: Mapping[str, Any]) -> dict[str, str]:
-    """Return a verdict as tags, so that the registry's page shows why."""
+def gate_tags(figures: Mapping[str, Any], measured_on: str = "holdout") -> dict[str, str]:
+    """Return a verdict as tags, so that the registry's page shows why.
+
+    Parameters
+    ----------
+    measured_on
+        ``holdout`` for what a version did before it served, ``ledger`` for what its line did: the
+        tags are called ``holdout_skill`` and so on.
+    """
     found = {name: figures.get(name) for name in _SHOWN}
-    return {name: f"{value:.6g}" for name, value in found.items() if value is not None}
+    return {f"{measured_on}_{name}": f"{v:.6g}" for name, v in found.items() if v is not None}

@@ -11,7 +11,7 @@ from orchestration.drift import LEARNING
 from orchestration.judge.verdicts import Standing
 from orchestration.lifecycle.apply import apply
 from orchestration.lifecycle.decide import Decision, decide
-from orchestration.lifecycle.enrol import BY_HAND
+from orchestration.lifecycle.enrol import BY_HAND, gate_tags
 from orchestration.lifecycle.gates import Incumbent
 from orchestration.service.data import first_open_ms, read_candles, start_ms
 from orchestration.service.judging import contender
@@ -65,6 +65,7 @@ def decide_kind(turn: TurnRef, judged: Judged, drifted: Drifted) -> Decided:
         registry=registry_of(turn.settings),
     )
     _store_verdicts(turn, decision, judged)
+    _tag_lines(turn, slot, decision)
     _supersede_strays(turn, slot, decision)
     baseline = {c.version: c.baseline for c in contenders}
     return Decided(
@@ -104,6 +105,16 @@ def _store_verdicts(turn: TurnRef, decision: Decision, judged: Judged) -> None:
         {**serving, **decision.figures, "before": decision.before, "statuses": decision.statuses},
         decision.action, decision.sentence,
     )  # fmt: skip
+
+
+def _tag_lines(turn: TurnRef, slot: Slot, decision: Decision) -> None:
+    """Show in the registry how the lines of champion and challenger stand by the ledger."""
+    lines = {line["version"]: line for line in decision.figures["lines"]}
+    for version in filter(None, (decision.champion, decision.challenger)):
+        line = lines.get(version)
+        if line is not None:
+            tags = gate_tags(line, "ledger") | {"ledger_days": f"{line['days']:g}"}
+            tracking_of(turn.settings).set_tags(slot, version, tags)
 
 
 def _supersede_strays(turn: TurnRef, slot: Slot, decision: Decision) -> None:

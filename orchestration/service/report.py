@@ -200,7 +200,7 @@ def _metrics(found: Mapping[str, Any]) -> dict[str, float]:
     """Return the turn's own figures for its run: seconds of stages, skill of champions."""
     metrics = {f"seconds.{stage}": value for stage, value in found["seconds"].items()}
     for slot in found["slots"]:
-        for name in ("skill", "lower"):
+        for name in ("skill", "lower", "days"):
             if slot[name] is not None:
                 metrics[f"{slot['kind']}.{name}"] = slot[name]
     metrics["failures"] = len(found["failures"])

@@ -31,7 +31,10 @@ def row(**more: Any) -> dict[str, Any]:
         "champion": "2025-05-28T0000Z_1m_xgboost",
         "skill": 0.0123,
         "lower": 0.0045,
-        "n": 8640,
+        "z": 2.5,
+        "n": 241_920,
+        "days": 1.94,
+        "days_missing": 12.06,
         "baseline": False,
         **more,
     }
@@ -55,9 +58,10 @@ def shown(table: Any, width: int = 80) -> str:
 
 
 COMMANDS = [
-    "cycle", "backfill", "up", "leaderboard", "turns", "settings", "features list", "features show",
-    "models list", "models compare", "models validate", "models show", "models promote",
-    "models rollback", "train model", "live train", "live deploy", "live rollback",
+    "cycle", "backfill", "up", "leaderboard", "turns", "decisions", "settings", "features list",
+    "features show", "models list", "models compare", "models validate", "models show",
+    "models promote", "models rollback", "train model", "live train", "live deploy",
+    "live rollback",
 ]  # fmt: skip
 
 
@@ -144,8 +148,8 @@ def test_the_leaderboard_fits_a_terminal_and_says_simulated() -> None:
     text = shown(past.board(summary()))
     assert "SIMULATED" in text.splitlines()[0]
     line = next(line for line in text.splitlines() if "xgboost" in line)
-    assert line.split() == ["direction", "2025-05-28T0000Z_1m_xgboost", "+1.23", "%", "+0.45", "%",
-                            "8,640", "no"]  # fmt: skip
+    assert line.split() == ["direction", "2025-05-28T0000Z_1m_xgboost", "+1.23", "+0.45", "+2.50",
+                            "241,920", "1.9/14"]  # fmt: skip
     assert "…" not in text
     assert "SIMULATED" not in shown(past.board(summary(simulated=False)))
 
