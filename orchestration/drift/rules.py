@@ -15,12 +15,12 @@ class Rules:
     drop_hours: float = 72
     drop_min: float = 0.02
     drop_share: float = 0.5
-    drop_z: float = 3.0
+    drop_z: float = 3.2
     fade_days: float = 7
     fade_long_days: float = 14
     fade_z: float = 1.645
     fade_sure_z: float = 1.0
-    fade_drop_z: float = 2.6
+    fade_drop_z: float = 3.0
     sudden_hours: float = 24
     sudden_drop: float = 0.05
     sudden_z: float = 3.5

@@ -7,7 +7,7 @@ holdout. Nothing is fitted between verdict and service.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from orchestration.judge.lines import BASELINE
@@ -16,6 +16,7 @@ from orchestration.lifecycle.errors import NoFooting
 from orchestration.lifecycle.gates import (
     Contender,
     Incumbent,
+    faded,
     promotion_shortfalls,
     unproven,
     z_needed,
@@ -88,6 +89,8 @@ def decide(
     NoFooting
         There is no champion and no sound baseline.
     """
+    if incumbent is not None and incumbent.line in standings:
+        incumbent = replace(incumbent, faded=faded(standings[incumbent.line], gates))
     scene = Scene(instances_of(contenders, incumbent, gates), standings, incumbent, gates)
     base = scene.instances.get(BASELINE)
     if incumbent is not None:

@@ -102,6 +102,8 @@ class Incumbent:
         The champion before it and its line, the first choice for a rollback.
     broken
         Why its bundle cannot serve; empty for a sound one.
+    faded
+        Why its line has lost its place by the ledger; empty if it has not.
     """
 
     version: str
@@ -113,6 +115,7 @@ class Incumbent:
     previous: str | None = None
     previous_line: str | None = None
     broken: str = ""
+    faded: str = ""
 
     @property
     def line(self) -> str:
@@ -126,7 +129,21 @@ class Incumbent:
             return f"its bundle is broken ({self.broken})"
         if self.drift in DRIFTED and not self.baseline:
             return f"the ledger says {self.drift}"
+        return self.faded
+
+
+def faded(line: Standing, gates: Gates) -> str:
+    """Say why a champion's line has lost its place; empty if it has not, or is too young to tell.
+
+    What luck has promoted shows no fall afterwards, as there was nothing to fall from. But the
+    window of the ledger moves on, and leaves the luck behind.
+    """
+    if line.baseline or line.z is None or line.days < gates.ledger_days or line.z >= gates.z_keep:
         return ""
+    return (
+        f"its line is no better than the baseline's, z {line.z:.2f} on {line.days:.1f} days, "
+        f"{gates.z_keep:g} needed to stay"
+    )
 
 
 def unproven(proof: Proof, gates: Gates) -> list[str]:

@@ -112,8 +112,8 @@ def _heir(scene: Scene, incumbent: Incumbent) -> tuple[str | None, str]:
 def _recover(scene: Scene, incumbent: Incumbent, own: Instance | None, why: str) -> Choice | None:
     """Return the refit of a line that has fallen, where it may serve at once."""
     fresh = own.fresh if own else None
-    if fresh is None or fresh.baseline:
-        return None
+    if fresh is None or fresh.baseline or (incumbent.fallen == incumbent.faded):
+        return None  # a line that has faded is not brought back by two days of holdout
     if incumbent.broken:
         # The bytes broke, not the line: it goes on where it is still proven.
         if unproven(scene.standing(incumbent.line), scene.gates):

@@ -240,6 +240,24 @@ def test_a_rival_over_a_drifting_champion_need_only_hold_its_own() -> None:
         assert decision.action == action
 
 
+def test_a_champion_whose_line_is_no_better_than_the_baseline_gives_way() -> None:
+    """Luck promotes now and then; when the window has left it behind, the baseline serves again."""
+    old = learner(1, "champion", recipe="ridge")
+    versions = [old, learner(2, recipe="ridge"), base(2)]
+
+    def after(days: float, z: float, **facts) -> Decision:
+        own = stand("ridge", lower=-0.01, z=z, days=days)
+        return decide(SLOT, versions, lines(own), incumbent(old, **facts), GATES)
+
+    gone = after(28.0, -0.01)
+    assert (gone.action, gone.champion) == ("rollback", base(2).version)
+    assert "no better than the baseline's, z -0.01 on 28.0 days" in gone.sentence
+    assert gone.statuses[learner(2, recipe="ridge").version] == "unproven"
+    assert after(28.0, 0.0).action == "refresh"
+    assert after(13.9, -1.0).action == "refresh"  # too young to tell
+    assert after(28.0, -1.0, pinned=True).action == "hold"
+
+
 def test_a_proven_refit_takes_over_from_its_drifting_elder() -> None:
     old = learner(1, "champion")
     fallen = incumbent(old, drift="DRIFT")
