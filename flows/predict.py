@@ -61,7 +61,8 @@ def end_of(found: Json) -> State[Json]:
         for row in found["slots"]
     ]
     market = "**simulated market**" if found["simulated"] else found["source_name"]
-    said = f"{found['at']} · {market}\n\n{found['sentence']}"
+    watched = (found["watch"] or {}).get("sentence", "")
+    said = f"{found['at']} · {market}\n\n{found['sentence']}\n\n{watched}".rstrip()
     create_table_artifact(rows, key="predictions", description=said)
     if found["failures"]:
         failed = [f"{f['stage']} {f['subject']}: {f['message']}" for f in found["failures"]]

@@ -57,6 +57,8 @@ def predicted(found: Row) -> Iterator[Table | str]:
             counts = (row["versions"], row["predictions"], row["outcomes"])
             made.add_row(escape(row["slot"]), *(f"{count:,}" for count in counts))
         yield made
+    if found["watch"]:
+        yield escape(found["watch"]["sentence"])
     yield escape(found["sentence"])
 
 

@@ -30,6 +30,7 @@ from orchestration.service.errors import NothingFetched, PredictRunning, TurnRun
 from orchestration.service.recovering import recover
 from orchestration.service.refs import Json, TurnRef
 from orchestration.service.resources import candles_of, registry_of, source_of, store_of
+from orchestration.service.watching import watch_now
 from orchestration.service.work import predict_lock
 from orchestration.settings import Settings
 from orchestration.spool import Spool
@@ -55,7 +56,8 @@ def predict(settings: Settings, now: datetime | str | int) -> Json:
         ``at``, ``changed`` (bool), ``sentence``, ``simulated``, ``source_name``, ``predictions``
         and ``outcomes`` (new rows), ``candles`` (by symbol), ``slots`` (by kind: ``versions``,
         ``predictions``, ``outcomes``, ``broken``), ``failures`` (one symbol or kind that could not
-        be done does not stop the others) and ``seconds``.
+        be done does not stop the others), ``watch`` (see `orchestration.service.watching`: a
+        champion that does harm is rolled back here; None where nothing serves) and ``seconds``.
 
     Raises
     ------
@@ -77,6 +79,7 @@ def predict(settings: Settings, now: datetime | str | int) -> Json:
         "candles": [],
         "slots": [],
         "failures": [],
+        "watch": None,
         "seconds": 0.0,
     }
     began = time.perf_counter()
@@ -117,7 +120,12 @@ class _Look:
         candles = read_candles(self.turn, symbols)
         for kind in kinds:
             self._attempt("predict", kind, partial(self._slot, kind, panel, candles))
+        self._attempt("watch", "", self._watch)
         self._conclude()
+
+    def _watch(self) -> None:
+        """Judge what serves by the outcomes that are known now; harm is rolled back at once."""
+        self.found["watch"] = watch_now(self.turn.settings, self.turn.at)
 
     def _fetch(self) -> tuple[str, ...]:
         """Bring the candles of every symbol up to date; return those of which it could be done."""
@@ -214,5 +222,10 @@ class _Look:
         out = f"; cannot predict: {', '.join(broken)}" if broken else ""
         found["sentence"] = (
             f"{found['predictions']:,} predictions and {found['outcomes']:,} outcomes new at "
-            f"{self.turn.at:%Y-%m-%d %H:%M} UTC, {market}{out}"
+            f"{self.turn.at:%Y-%m-%d %H:%M} UTC, {market}{out}{self._moved()}"
         )
+
+    def _moved(self) -> str:
+        """Return what to say of champions that did harm."""
+        moved = (self.found["watch"] or {}).get("rolled_back", [])
+        return f"; HARM, rolled back: {', '.join(moved)}" if moved else ""

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -16,11 +17,12 @@ from market.errors import SourceTimeout
 from market.source import open_source
 from market.timeframes import Instant
 from models.common.slot import Slot
+from orchestration.lifecycle.promotion import By, promote
 from orchestration.service import resources, steps
 from orchestration.service.errors import NothingFetched
 from orchestration.service.predicting import predict
 from orchestration.service.refs import Json
-from orchestration.service.resources import registry_of, store_of
+from orchestration.service.resources import places_of, registry_of, store_of
 from orchestration.service.turn import run_turn
 from orchestration.service.work import predict_lock, turn_lock
 from orchestration.settings import Settings, load_settings
@@ -77,6 +79,8 @@ def test_every_version_in_service_predicts_every_new_bar_and_outcomes_are_settle
     }
     assert found["simulated"]
     assert "SIMULATED market" in found["sentence"]
+    (watched,) = found["watch"]["slots"]
+    assert (watched["slot"], watched["action"]) == (row["slot"], None)
     json.dumps(found, allow_nan=False)
 
 
@@ -205,3 +209,27 @@ def test_mlflow_may_be_gone(settings: Settings) -> None:
     shutil.rmtree(settings.home / "mlflow")
     found = predict(settings, SOON)
     assert (found["failures"], found["changed"]) == ([], True)
+
+
+def test_a_champion_that_does_harm_is_rolled_back_at_once(settings: Settings) -> None:
+    """Thirty hours of a champion that is wrong more often than a coin."""
+    store, (slot,) = store_of(settings), {m.slot_key for m in store_of(settings).list_models()}
+    baseline, harmful = (
+        next(m.version for m in store.list_models(slot) if bool(m.facts.get("baseline")) == plain)
+        for plain in (True, False)
+    )
+    begun = pd.Timestamp(NOW).value // 10**6
+    promote(Slot.parse(slot), harmful, places_of(settings), By("a test", begun, force=True))
+    rng, ts = np.random.default_rng(0), begun + np.arange(1800) * 60_000
+    for symbol in settings.symbols:
+        up = rng.integers(0, 2, len(ts)).astype(float)
+        said = np.where(rng.random(len(ts)) < 0.4, up, 1 - up) * 0.1 + 0.45
+        bars = pd.DataFrame({"symbol": symbol, "ts_ms": ts})
+        store.add_predictions(slot, harmful, "champion", bars.assign(raw_0=said))
+        store.add_predictions(slot, baseline, "baseline", bars.assign(raw_0=0.5))
+        store.add_outcomes(slot, bars.assign(outcome_0=up))
+    found = predict(settings, begun + 1800 * 60_000)
+    assert found["watch"]["rolled_back"] == [slot]
+    assert "HARM, rolled back" in found["sentence"]
+    assert registry_of(settings).linked(Slot.parse(slot)) != harmful
+    assert predict(settings, begun + 1800 * 60_000)["watch"]["rolled_back"] == []
