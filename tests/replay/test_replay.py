@@ -155,3 +155,27 @@ def test_one_process_at_a_time(new_plan: NewPlan) -> None:
             replay(made)
 
     replay(made, again)
+
+
+def test_predictions_between_turns_are_those_of_the_turns(new_plan: NewPlan) -> None:
+    """Made earlier, by the same bytes: the ledger says the same."""
+    rare, often = (
+        new_plan("rare", end="2025-05-21"),
+        new_plan("often", end="2025-05-21", predict_every="4h"),
+    )
+    assert [len(often.between(at)) for at in often.turns] == [2, 3]
+    documents = replay(rare), replay(often)
+    assert len(documents[1]["between"]) == 5
+    assert all(found["failures"] == [] for found in documents[1]["between"])
+    rows = []
+    for made in (rare, often):
+        store = store_of(made.settings)
+        (key,) = {model.slot_key for model in store.list_models()}
+        ledger = store.ledger(key)
+        rows.append(ledger[ledger["ts_ms"] >= made.first_ms])
+    same = ["symbol", "ts_ms", "version", "role", "raw_0"]
+    a, b = (
+        part.sort_values(["ts_ms", "symbol", "version"])[same].reset_index(drop=True)
+        for part in rows
+    )
+    assert a.equals(b)

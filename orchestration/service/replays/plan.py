@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 
 from market.symbols import scope_of
-from market.timeframes import instant_ms, parse_timeframe, timeframe_ms, utc
+from market.timeframes import DAY_MS, instant_ms, parse_timeframe, timeframe_ms, utc
 from ml_pipeline.competing import chosen, days_needed
 from models.common.files import replace_file
 from orchestration.service.errors import BadReplay, OtherReplay
@@ -158,7 +158,10 @@ def plan(
     changes: Json = {"days": days_for(settings, train_days)} if train_days else {}
     # Its records lie in its home, whatever database and MLflow the live house uses.
     alone = dict.fromkeys(("database_url", "mlflow_tracking_uri", "mlflow_artifacts"))
-    own = settings.model_copy(update={**alone, "pictures": False, **changes})
+    # What was served at the beginning still counts at the end.
+    keep = max(settings.ledger_keep_days, (end_ms - first_ms) / DAY_MS + settings.days)
+    changes |= {"ledger_keep_days": keep, "pictures": False}
+    own = settings.model_copy(update={**alone, **changes})
     made = Plan(own, settings, "", first_ms, end_ms, every_ms, predict_ms)
     chosen_name = _checked(name) if name else _name(made)
     home = settings.home / "replays" / chosen_name
