@@ -30,7 +30,8 @@ def new_plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., P
 
     def make(home: str = "home", **changes: object) -> Plan:
         asked = {"first": "2025-05-20", "end": "2025-05-22", "every": "12h"}
-        asked |= {k: changes.pop(k) for k in tuple(changes) if k in (*asked, "name", "train_days", "predict_every")}
+        further = ("name", "train_days", "predict_every")
+        asked |= {k: changes.pop(k) for k in tuple(changes) if k in (*asked, *further)}
         settings = load_settings(**(SMALL | {"home": tmp_path / home} | changes))
         return plan(settings, **asked)  # type: ignore[arg-type]
 
