@@ -121,7 +121,7 @@ def _turn(plan: Plan, moment: int, workers: Ahead) -> str:
         "versions": summary.get("versions_trained", 0),
     }
     record.keep(plan, turn, summary, cost)
-    tidy(plan, moment)
+    tidy(plan)
     moved = [
         f"{slot['kind']}: {slot['action']} {slot['recipe']}"
         for slot in summary["slots"]

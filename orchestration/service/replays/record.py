@@ -62,6 +62,12 @@ def between_record(plan: Plan, moment: int) -> Json | None:
     return _read(_path(plan, moment, "between"))
 
 
+def between_records(plan: Plan) -> list[Json]:
+    """Return what was seen between turns, in order."""
+    moments = [at for moment in plan.turns for at in plan.between(moment)]
+    return [found for at in moments if (found := between_record(plan, at))]
+
+
 def costs(plan: Plan) -> dict[int, Json]:
     """Return what the turns cost that are over, by moment."""
     found = {moment: _read(_path(plan, moment, "cost")) for moment in plan.turns}
@@ -71,13 +77,12 @@ def costs(plan: Plan) -> dict[int, Json]:
 def decisions(plan: Plan) -> Json:
     """Return the whole document: the parameters, every turn, flags, and the ledger's digests."""
     turns = [turn_record(plan, moment) for moment in plan.turns]
-    between = [between_record(plan, at) for moment in plan.turns for at in plan.between(moment)]
     store = store_of(plan.settings)
     slots = sorted({model.slot_key for model in store.list_models()})
     return {
         "parameters": plan.parameters(),
         "turns": [turn for turn in turns if turn],
-        "between": [found for found in between if found],
+        "between": between_records(plan),
         "flags": [
             {
                 "name": flag.name,

@@ -46,6 +46,7 @@ def result(plan: Plan) -> Json:
     turn = turn_at(plan.settings, plan.first_ms)
     source = source_of(plan.settings)
     turns = [found for at in plan.turns if (found := record.turn_record(plan, at))]
+    between = record.between_records(plan)
     return {
         "name": plan.name,
         "simulated": source.simulated,
@@ -58,22 +59,22 @@ def result(plan: Plan) -> Json:
         "timeframe": plan.settings.timeframe,
         "days": plan.settings.days,
         "turns": len(turns),
-        "slots": [_slot(plan, turn.slot(kind), turns) for kind in plan.settings.kinds],
+        "slots": [_slot(plan, turn.slot(kind), turns, between) for kind in plan.settings.kinds],
         "flags": _flags(plan),
         "ensembles": _ensembles(turns),
-        "failures": _failures(turns),
+        "failures": _failures(turns, between),
         "cost": _cost(plan),
     }
 
 
-def _slot(plan: Plan, slot: Slot, turns: Sequence[Json]) -> Json:
+def _slot(plan: Plan, slot: Slot, turns: Sequence[Json], between: Sequence[Json]) -> Json:
     store = store_of(plan.settings)
     models = {model.version: model for model in store.list_models(slot_key=slot.key)}
     ledger = store.ledger(slot.key, since_ms=plan.first_ms, until_ms=plan.end_ms)
     rows = settled(ledger[(ledger["role"] != BACKFILL).to_numpy(bool)], models)
     served, lines = served_lines(slot, rows, models), lines_of(slot, rows, models)
     seed = plan.settings.seed
-    events = _events(slot, turns)
+    events = _events(slot, turns, between)
     told: Json = {
         "slot": slot.key,
         "kind": slot.kind,
@@ -193,17 +194,30 @@ def reigns(served: Lines, models: Mapping[str, ModelRecord], events: Sequence[Js
     return found
 
 
-def _events(slot: Slot, turns: Sequence[Json]) -> list[Json]:
-    """Return the decisions that moved something: all but those to keep and to refresh."""
-    found = []
-    for turn in turns:
-        for line in turn["summary"]["slots"]:
-            if line["slot"] == slot.key and line["action"] not in ("keep", "refresh"):
-                names = ("action", "recipe", "champion", "before", "sentence")
-                told = {name: line.get(name) for name in names}
-                at_ms = int(pd.Timestamp(turn["at"]).timestamp() * 1000)
-                found.append({"at": turn["at"], "at_ms": at_ms, **told})
-    return found
+def _events(slot: Slot, turns: Sequence[Json], between: Sequence[Json]) -> list[Json]:
+    """Return what moved something: decisions but those to keep and to refresh, and harm undone."""
+    names = ("recipe", "champion", "before", "sentence")
+    decided = [
+        (turn["at"], line["action"], line)
+        for turn in turns
+        for line in turn["summary"]["slots"]
+        if line["slot"] == slot.key and line["action"] not in ("keep", "refresh")
+    ]
+    undone = [
+        (found["at"], "HARM", line)
+        for found in between
+        for line in found.get("rolled_back", ())
+        if line["slot"] == slot.key
+    ]
+    return [
+        {
+            "at": at,
+            "at_ms": int(pd.Timestamp(at).timestamp() * 1000),
+            "action": action,
+            **{name: line.get(name) for name in names},
+        }
+        for at, action, line in sorted(decided + undone, key=lambda event: event[0])
+    ]
 
 
 def _drift(kind: str, turns: Sequence[Json]) -> list[Json]:
@@ -240,10 +254,10 @@ def _ensembles(turns: Sequence[Json]) -> list[Json]:
     return list(told.values())
 
 
-def _failures(turns: Sequence[Json]) -> list[Json]:
-    return [
-        {"at": turn["at"], **failure} for turn in turns for failure in turn["summary"]["failures"]
-    ]
+def _failures(turns: Sequence[Json], between: Sequence[Json]) -> list[Json]:
+    failed = [(turn["at"], turn["summary"]["failures"]) for turn in turns]
+    failed += [(found["at"], found["failures"]) for found in between]
+    return [{"at": at, **failure} for at, failures in failed for failure in failures]
 
 
 def _cost(plan: Plan) -> Json:

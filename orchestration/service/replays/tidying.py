@@ -3,41 +3,41 @@
 from __future__ import annotations
 
 import shutil
+from collections import Counter
 
 from models.common.slot import Slot
 from orchestration.engine import in_service
+from orchestration.judge.lines import recipe_of
 from orchestration.lifecycle.state import PREVIOUS
 from orchestration.service.replays.plan import Plan
 from orchestration.service.resources import registry_of, store_of
 
-KEPT_TURNS = 2
-"""Turns whose bundles all stay: the last ones are still looked at."""
+FRESHEST = 3
+"""Versions of each line that stay, whatever their status: a rollback goes to the freshest."""
 
 
-def tidy(plan: Plan, moment: int) -> int:
-    """Remove bundles of versions that are out, and return how many.
+def tidy(plan: Plan) -> int:
+    """Remove bundles of versions that can never serve again, and return how many.
 
-    What stays: the last turns' versions, those in service, the champion before each of them, which
-    a rollback may bring back, and members of ensembles.
+    What stays: versions in service, the champion before each of them, the freshest of each line,
+    and members of ensembles.
     """
     store, registry = store_of(plan.settings), registry_of(plan.settings)
-    young = moment - (KEPT_TURNS - 1) * plan.every_ms
-    needed = {
-        version
-        for ensemble in store.list_ensembles()
-        for version in ensemble.config.get("models", ())
-    }
+    blends = store.list_ensembles()
+    members = {str(name) for blend in blends for name in blend.config.get("models", ())}
     removed = 0
     for key in sorted({model.slot_key for model in store.list_models()}):
-        slot = Slot.parse(key)
-        serving = in_service(store, slot)
+        slot, serving = Slot.parse(key), in_service(store, Slot.parse(key))
         keep = {model.version for model in serving}
         keep |= {str(model.facts.get(PREVIOUS)) for model in serving}
-        for model in store.list_models(slot_key=key):
+        seen: Counter[str] = Counter()
+        for model in store.list_models(slot_key=key):  # the freshest first
             folder = registry.folder(slot, model.version)
-            old = model.created_at.timestamp() * 1000 < young
-            named = {model.version, model.key, model.name} & needed
-            if old and not named and model.version not in keep and folder.is_dir():
+            if not folder.is_dir():
+                continue
+            seen[recipe_of(model)] += 1
+            named = {model.version, model.key, model.name} & members
+            if seen[recipe_of(model)] > FRESHEST and not named and model.version not in keep:
                 shutil.rmtree(folder)
                 removed += 1
     return removed
