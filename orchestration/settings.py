@@ -69,6 +69,8 @@ class Settings(BaseSettings):
     tune_seconds: float = Field(0, ge=0, description="search of each recipe; 0 does without")
     backfill_days: float = Field(0, ge=0, le=3650, description="filled in before a ledger begins")
     pictures: bool = Field(True, description="whether each version's pictures are drawn")
+    retrain_seconds: float = Field(0, ge=0, description="search of what is retrained; 0: none")
+    retrain_rest_turns: int = Field(2, ge=0, description="turns between two tries to retrain")
     fetch_retries: int = Field(3, ge=0, le=100, description="after a failed fetch")
     database_url: str | None = Field(None, repr=False, description="SQLite file by default")
     mlflow_tracking_uri: str | None = Field(None, repr=False, description="SQLite by default")

@@ -19,7 +19,7 @@ from orchestration.service.arena import Arena, Entrant, open_arena, said
 from orchestration.service.data import split_of
 from orchestration.service.refs import Dataset, Fit, Fits, Json, Judged, Published, TurnRef
 from orchestration.service.resources import registry_of, source_of, store_of, tracking_of
-from orchestration.service.staging import load_fitted, recipe_of
+from orchestration.service.staging import load_fitted
 
 
 def parameters(turn: TurnRef) -> Json:
@@ -135,8 +135,8 @@ def _about(
     turn: TurnRef, data: Dataset, fit: Fit, fitted: Fitted, panel: Panel, row: Mapping[str, Any]
 ) -> Json:
     """Return the bundle's metadata with the figures of the holdout, which it has not seen."""
-    recipe = recipe_of(fits_kind := fitted.kind, fit.recipe)
-    split = split_of(turn, panel, fits_kind, recipe.train_days if recipe else None)
+    # As it was really fitted: a retrained one may have days of its own.
+    split = split_of(turn, panel, fitted.kind, fitted.spec.get("train_days"))
     source = source_of(turn.settings)
     origin = Origin(
         slot=turn.slot(fitted.kind),

@@ -116,12 +116,14 @@ class Fit:
 class Fits:
     """All versions fitted for one kind; the baseline comes first.
 
-    ``left_out`` says of each recipe that was asked for and not fitted, why.
+    ``left_out`` says of each recipe that was asked for and not fitted, why; ``retrained`` which
+    were flagged and competed in variants: recipe, version, flags, what won and what else was tried.
     """
 
     kind: str
     versions: tuple[Fit, ...]
     left_out: tuple[str, ...] = ()
+    retrained: tuple[Json, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -164,6 +166,7 @@ class Decided:
     baseline: bool
     statuses: dict[str, str]
     sentence: str
+    retrained: tuple[Json, ...] = ()
 
 
 @dataclass(frozen=True)

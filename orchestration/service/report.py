@@ -130,6 +130,7 @@ def _slot(turn: TurnRef, work: Work, kind: str, failures: tuple[Failure, ...]) -
         **dict.fromkeys((*_FIGURES, "days", "days_missing")),
         "versions_trained": [fit.version for fit in fits.versions] if fits else [],
         "left_out": list(fits.left_out) if fits else [],
+        "retrained": [],
         "fit_seconds": {fit.version: fit.seconds for fit in fits.versions} if fits else {},
         "run_ids": list(published.run_ids) if published else [],
         "pictures": list(published.pictures) if published else [],
@@ -157,6 +158,7 @@ def _slot(turn: TurnRef, work: Work, kind: str, failures: tuple[Failure, ...]) -
         "contenders": [_short(row, decided.statuses) for row in judged.contenders],
         "holdout": {**judged.holdout, **_of(champion, _FIGURES)},
         "sentence": decided.sentence,
+        "retrained": list(decided.retrained),
     }
 
 

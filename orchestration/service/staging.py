@@ -14,7 +14,7 @@ from ml_pipeline.fit import Fitted, fit, fit_baseline
 from ml_pipeline.panel import Panel
 from ml_pipeline.recipes import BASELINE, Recipe, named
 from ml_pipeline.trials import search_key
-from ml_pipeline.workplace import here, in_child
+from ml_pipeline.workplace import Workplace, here, in_child
 from models.common.files import locked, write_folder
 from models.common.slot import version_name
 from orchestration.service.data import competition_of, split_of
@@ -76,9 +76,7 @@ def _fit(turn: TurnRef, kind: str, recipe: Recipe | None, data: Dataset) -> Fitt
     if recipe is None:
         return fit_baseline(kind, panel, split_of(turn, panel, kind))
     split = split_of(turn, panel, kind, recipe.train_days)
-    work = here(panel, split, settings.seed)
-    if recipe.library in ISOLATED:
-        work = in_child(data.folder, split, settings.seed, settings.fit_timeout_s)
+    work = workplace(turn, kind, recipe, panel, data)
     if not settings.tune_seconds:
         return work(fit, recipe)
     # Optuna is imported by those who search.
@@ -97,6 +95,14 @@ def without_clock(search: Search) -> Search:
     """Return a search that is the same on every machine: a trial for each second it was given."""
     trials = max(1, round(search.seconds))
     return replace(search, seconds=math.inf, trials=trials, clock=lambda: 0.0)
+
+
+def workplace(turn: TurnRef, kind: str, recipe: Recipe, panel: Panel, data: Dataset) -> Workplace:
+    """Return where a recipe is fitted, on the slices that are its own."""
+    settings, split = turn.settings, split_of(turn, panel, kind, recipe.train_days)
+    if recipe.library in ISOLATED:
+        return in_child(data.folder, split, settings.seed, settings.fit_timeout_s)
+    return here(panel, split, settings.seed)
 
 
 def names_of(turn: TurnRef, kind: str, data: Dataset) -> tuple[tuple[str, ...], tuple[str, ...]]:

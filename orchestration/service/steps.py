@@ -39,7 +39,9 @@ the same home.
 
 from __future__ import annotations
 
-from ml_pipeline.errors import LearningError, PipelineError
+from dataclasses import replace
+
+from ml_pipeline.errors import PipelineError
 from ml_pipeline.panel import Panel
 from models.common.errors import ModelError
 from orchestration import engine
@@ -52,6 +54,7 @@ from orchestration.service.data import panel_is_there
 from orchestration.service.deciding import decide_kind, look_back
 from orchestration.service.drift_rows import pool, watch
 from orchestration.service.errors import StepMissing, TurnError, TurnFailed
+from orchestration.service.fitting import fit_kind, fit_one
 from orchestration.service.judging import judge_kind
 from orchestration.service.publishing import publish_kind
 from orchestration.service.refs import (
@@ -62,7 +65,6 @@ from orchestration.service.refs import (
     Ensembled,
     Failure,
     Fetched,
-    Fit,
     Fits,
     Judged,
     Ledgered,
@@ -73,7 +75,8 @@ from orchestration.service.refs import (
 )
 from orchestration.service.report import finish, report
 from orchestration.service.resources import registry_of, store_of
-from orchestration.service.staging import fit_version, is_sound, names_of
+from orchestration.service.retraining import settle
+from orchestration.service.staging import is_sound
 from orchestration.service.work import Work, once, turn_lock
 from orchestration.store.errors import RecordError
 
@@ -181,38 +184,12 @@ def fit(turn: TurnRef, kind: str) -> Fits:
     """
 
     def make() -> Fits:
-        data = _dataset(turn)
-
-        def one(name: str) -> Fit:
-            return fit_one(turn, kind, name, data)
-
-        (base, *names), left_out = names_of(turn, kind, data)
-        versions = [one(base)]
-        errors: dict[str, LearningError] = {}
-        for name in names:
-            try:
-                versions.append(one(name))
-            except LearningError as error:
-                errors[name] = error
-        if len(versions) == 1 and errors:
-            raise next(iter(errors.values()))
-        for name, why in errors.items():
-            fail(turn, "fits", f"{kind}-{name}", why)
-            left_out += (f"{kind}/{name} is left out: {why}",)
-        return Fits(kind, tuple(versions), left_out)
+        return fit_kind(turn, kind, _dataset(turn), fail)
 
     def whole(fits: Fits) -> bool:
         return all(is_sound(version) for version in fits.versions)
 
     return once(turn, "fit", kind, Fits, make, whole)
-
-
-def fit_one(turn: TurnRef, kind: str, name: str, data: Dataset) -> Fit:
-    """Fit one recipe, or the baseline; kept by itself, so that a killed turn loses one fit."""
-    return once(
-        turn, "fits", f"{kind}-{name}", Fit,
-        lambda: fit_version(turn, kind, name, data), is_sound,
-    )  # fmt: skip
 
 
 def back_fill(turn: TurnRef, kind: str) -> BackFilled:
@@ -263,7 +240,8 @@ def decide(turn: TurnRef, kind: str) -> Decided:
 
     def make() -> Decided:
         publish(turn, kind)
-        return decide_kind(turn, judge(turn, kind), drift(turn, kind))
+        decided = decide_kind(turn, judge(turn, kind), drift(turn, kind))
+        return replace(decided, retrained=settle(turn, fit(turn, kind), decided))
 
     return once(turn, "decide", kind, Decided, make)
 

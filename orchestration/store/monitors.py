@@ -75,6 +75,16 @@ class Monitors(Turns):
             rows = connection.execute(select(FLAGS).order_by(FLAGS.c.raised_at, FLAGS.c.id)).all()
         return [FlagRecord(r.name, r.reason, r.raised_at, r.cleared_at) for r in rows]
 
+    def explain_flag(self, name: str, reason: str) -> bool:
+        """Write the reason of an open flag anew; return whether there was one."""
+        with self._writing() as connection:
+            done = connection.execute(
+                update(FLAGS)
+                .where(FLAGS.c.name == name, FLAGS.c.cleared_at.is_(None))
+                .values(reason=reason)
+            )
+        return done.rowcount > 0
+
     def clear_flag(self, name: str) -> bool:
         """Note that a retraining was done; return whether one was asked for."""
         with self._writing() as connection:
