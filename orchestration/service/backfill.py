@@ -10,14 +10,14 @@ back-fill that was killed goes on where it was.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
 import numpy as np
 import pandas as pd
 
-from market.timeframes import DAY_MS, timeframe_ms
+from market.timeframes import DAY_MS, timeframe_ms, utc
 from ml_pipeline.isolated import run_beside
 from ml_pipeline.panel import Panel
 from ml_pipeline.recipes import BASELINE
@@ -28,6 +28,7 @@ from orchestration import engine
 from orchestration.service.beginning import refuse_other_market, turn_at
 from orchestration.service.data import (
     competition_of,
+    horizon_of,
     long_panel,
     panel_is_there,
     read_candles,
@@ -156,11 +157,14 @@ def fill_kind(turn: TurnRef, kind: str, data: Dataset, fits: Fits) -> BackFilled
     def make() -> Dataset:
         return long_panel(turn, data.symbols, first_row_ms(turn, days))
 
-    long = once(turn, "long_panel", "", Dataset, make, panel_is_there)
     opens = split_of(turn, Panel.load(data.folder), kind).holdout.start_ms
+    window = Window(turn, kind, opens, first_row_ms(turn, days), days, HOURS)
     names = [version.recipe for version in fits.versions]
-    made = plan(Window(turn, kind, opens, _first(long), days, HOURS), names)
-    failures = walk(turn, [made], long)
+    made, failures = plan(window, names), list[Failure]()
+    if made.pieces:  # as far as the days go; now as far as the history does
+        long = once(turn, "long_panel", "", Dataset, make, panel_is_there)
+        made = plan(replace(window, first_ms=_first(long)), names)
+        failures = walk(turn, [made], long)
     for failure in failures:
         Work(turn.folder).fail(failure)
     folds, rows = count(turn, made)
@@ -190,6 +194,7 @@ def walk(
     answers = run_beside(
         forecast_saved, jobs, workers=settings.workers, timeout_s=settings.fit_timeout_s
     )
+    candles = read_candles(turn, data.symbols, _before(turn, pieces))
     failures = []
     for done, (place, answer) in enumerate(answers, start=1):
         piece = pieces[place]
@@ -198,9 +203,9 @@ def walk(
             failures.append(_failure(piece, error))
         elif isinstance(answer, Forecast):
             _store(turn, piece, answer, data)
+            _resolve(turn, piece, candles)
+            _finish(turn, piece, len(answer.ts))
         tell(done, len(pieces), f"{piece.kind} {piece.version}")
-    for made in plans:
-        _resolve(turn, made, data)
     return failures
 
 
@@ -214,7 +219,7 @@ def _fault(piece: Piece, found: Forecast) -> ModelError | None:
 
 
 def _store(turn: TurnRef, piece: Piece, found: Forecast, data: Dataset) -> None:
-    """Register a fold's version and store its rows; it counts as finished only after both."""
+    """Register a fold's version and store its rows."""
     store, slot_key = store_of(turn.settings), turn.slot(piece.kind).key
     facts = facts_of(piece, found.fitted.head, found.fitted.facts)
     facts["simulated"] = source_of(turn.settings).simulated
@@ -228,16 +233,24 @@ def _store(turn: TurnRef, piece: Piece, found: Forecast, data: Dataset) -> None:
         }
     )
     store.add_predictions(slot_key, piece.version, BACKFILL, frame, made_ms=turn.at_ms)
-    store.register_model(slot_key, piece.version, **{FILLED: piece.fold.end_ms, ROWS: len(frame)})
 
 
-def _resolve(turn: TurnRef, made: Plan, data: Dataset) -> None:
-    """Join all rows of the window with what came; a repetition finds those that a kill left."""
-    before = start_ms(turn) - made.since_ms + DAY_MS
-    candles = read_candles(turn, data.symbols, before)
-    engine.resolve(
-        store_of(turn.settings), turn.slot(made.kind), candles, made.since_ms, turn.at_ms
-    )
+def _resolve(turn: TurnRef, piece: Piece, candles: Mapping[str, pd.DataFrame]) -> None:
+    """Store what came of a fold's bars, where no other line's fold has done so."""
+    step, fold = timeframe_ms(turn.settings.timeframe), piece.fold
+    known = fold.end_ms + horizon_of(turn, piece.kind) * step
+    near = {
+        symbol: frame.loc[utc(fold.start_ms - DAY_MS) : utc(known - step)]
+        for symbol, frame in candles.items()
+    }
+    slot = turn.slot(piece.kind)
+    engine.resolve(store_of(turn.settings), slot, near, fold.start_ms, known)
+
+
+def _finish(turn: TurnRef, piece: Piece, rows: int) -> None:
+    """Note that a fold is done: only now is it not fitted again."""
+    done = {FILLED: piece.fold.end_ms, ROWS: rows}
+    store_of(turn.settings).register_model(turn.slot(piece.kind).key, piece.version, **done)
 
 
 def count(turn: TurnRef, made: Plan) -> tuple[int, int]:
@@ -246,6 +259,12 @@ def count(turn: TurnRef, made: Plan) -> tuple[int, int]:
     models = store_of(turn.settings).list_models(slot_key=turn.slot(made.kind).key)
     rows = [int(m.facts[ROWS]) for m in models if m.version in wanted and ROWS in m.facts]
     return len(rows), sum(rows)
+
+
+def _before(turn: TurnRef, pieces: Sequence[Piece]) -> int:
+    """Return by how many milliseconds candles must begin before the turn's own."""
+    first = min((piece.fold.start_ms for piece in pieces), default=turn.at_ms)
+    return max(start_ms(turn) - first, 0) + DAY_MS
 
 
 def _failure(piece: Piece, error: BaseException) -> Failure:

@@ -36,7 +36,11 @@ def begin_lines(turn: TurnRef, data: Dataset, arena: Arena, fresh: Sequence[Entr
     mine = {entrant.version for entrant in fresh}
     models = {model.version: model for model in store.list_models(slot_key=slot.key)}
     others = set(rows["version"].unique()) - mine
-    begun = {recipe_of(models[version]) for version in others if version in models}
+    begun = {
+        recipe_of(models[version])
+        for version in others
+        if version in models and not models[version].facts.get(BACKFILL)  # no turn's, but a fold's
+    }
     new = 0
     for entrant in fresh:
         line = BASELINE if entrant.baseline else entrant.recipe

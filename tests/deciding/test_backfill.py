@@ -270,6 +270,21 @@ def test_a_turn_fills_in_before_it_judges_and_only_what_a_line_lacks(new_setting
     assert lines.count("lightgbm") >= 2
     assert not (settings.work_dir / first["turn_id"] / "long-panel").exists()
 
+    last = run_turn(joined, "2025-05-21T00:00:00Z")
+    made = list((settings.work_dir / last["turn_id"]).glob("long*"))
+    assert made == [], "nothing is lacking, so nothing is computed"
+
+
+def test_a_line_filled_in_before_its_first_turn_still_begins_with_what_that_turn_held_back(
+    new_settings: Make,
+) -> None:
+    settings = new_settings(recipes="logistic")
+    opens = split_of_turn(settings)
+    backfill(settings, "2025-05-20T12:00:00Z", 1)  # reaches into the holdout of the turn before it
+    run_turn(settings, NOW)
+    rows = store_of(settings).ledger(SLOT.key, "2025-05-20T0000Z_1m_logistic")
+    assert rows["ts_ms"].min() == opens
+
 
 def test_without_the_setting_a_turn_fills_in_nothing(new_settings: Make) -> None:
     settings = new_settings(recipes="logistic")
