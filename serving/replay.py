@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import groupby
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,6 +23,9 @@ from serving import console
 
 Json = dict[str, Any]
 Text = str | None
+
+
+_UNDO = ("rollback", "HARM")
 
 
 def _setting(text: str) -> Any:
@@ -112,9 +116,9 @@ def show(found: Mapping[str, Any]) -> None:
     title = f"replay {found['name']} · {market} · {found['turns']} turns"
     console.show(_skill(found, title))
     console.show(_served(found))
-    drift = _drift(found)
-    if drift.row_count:
-        console.show(drift)
+    for further in (_seen(found), _ensembles(found)):
+        if further.row_count:
+            console.show(further)
     for failure in found["failures"]:
         console.show(f"[red]{failure['at']} failed:[/red] {escape(str(failure['message']))}")
     cost = found["cost"]
@@ -141,11 +145,15 @@ def _skill(found: Mapping[str, Any], title: str) -> Table:
         made.add_column(name, justify="right", no_wrap=True)
     for slot in found["slots"]:
         lines = [line for line in slot["lines"] if not line["baseline"]]
-        for what, line in [("served", slot["served"]), *((row["recipe"], row) for row in lines)]:
-            kind = slot["kind"] if what == "served" else ""
-            style = "bold" if what == "served" else None
-            made.add_row(kind, what, *_cells(line), style=style)
+        made.add_row(slot["kind"], _who(slot), *_cells(slot["served"]), style="bold")
+        for line in lines:
+            made.add_row("", line["recipe"], *_cells(line))
     return made
+
+
+def _who(slot: Mapping[str, Any]) -> str:
+    recipes = {reign["recipe"] for reign in slot["reigns"]}
+    return "served (the baseline)" if recipes == {"baseline"} else "served"
 
 
 def _cells(line: Mapping[str, Any]) -> list[str]:
@@ -179,14 +187,32 @@ def _served(found: Mapping[str, Any]) -> Table:
     return made
 
 
-def _drift(found: Mapping[str, Any]) -> Table:
-    made = console.table("drift")
-    for name in ("kind", "at", "verdict"):
+def _seen(found: Mapping[str, Any]) -> Table:
+    made = console.table("drift, where its verdict changed, and what was done about it")
+    for name in ("kind", "at", "what"):
         made.add_column(name, no_wrap=True)
     made.add_column("why")
     for slot in found["slots"]:
-        for row in slot["drift"]:
-            made.add_row(slot["kind"], row["at"][:16], row["status"], escape(row["sentence"]))
+        runs = (next(run) for _, run in groupby(slot["drift"], key=lambda row: row["status"]))
+        rows = [(row["at"], row["status"], row["sentence"]) for row in runs]
+        rows += [
+            (e["at"], e["action"], e["sentence"]) for e in slot["events"] if e["action"] in _UNDO
+        ]
+        rows += [(done["at"], "retrained", done["sentence"]) for done in slot["retrained"]]
+        for at, what, why in sorted(rows):
+            made.add_row(slot["kind"], at[:16], what, escape(why or ""))
+    return made
+
+
+def _ensembles(found: Mapping[str, Any]) -> Table:
+    made = console.table("ensembles", "in how many turns one was built, and in how many active")
+    for name in ("slot", "built", "active"):
+        made.add_column(name, no_wrap=True)
+    made.add_column("last")
+    for row in found["ensembles"]:
+        if row["built"]:
+            counts = (str(row["built"]), str(row["active"]))
+            made.add_row(row["slot"], *counts, escape(row["sentence"]))
     return made
 
 

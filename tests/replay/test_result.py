@@ -10,13 +10,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from market.timeframes import utc
 from orchestration.judge.lines import Line
 from orchestration.service.replaying import replay
+from orchestration.service.replays.between import look
 from orchestration.service.replays.ending import end
 from orchestration.service.replays.picture import picture
 from orchestration.service.replays.plan import Plan
-from orchestration.service.replays.result import cumulative, daily, series
-from orchestration.service.resources import mlflow_of
+from orchestration.service.replays.record import keep_between
+from orchestration.service.replays.result import cumulative, daily, result, series
+from orchestration.service.resources import mlflow_of, store_of
+from orchestration.service.watching import WATCH
 
 NewPlan = Callable[..., Plan]
 DAY = 86_400_000
@@ -90,6 +94,27 @@ def test_a_replay_ends_with_figures_a_picture_and_one_run(new_plan: NewPlan) -> 
     assert {"decisions.json", "result.json", "pictures"} <= names
     assert end(made)["mlflow_run"] == runs[0].info.run_id, "ended again: the same run"
     assert end(made, mlflow=False)["mlflow_run"] is None
+
+
+def test_harm_that_was_undone_between_turns_is_told(new_plan: NewPlan) -> None:
+    """The watch keeps its decision with the version that took over; a kill does not lose it."""
+    made = new_plan(end="2025-05-20T12:00")
+    replay(made)
+    (slot_key,) = {model.slot_key for model in store_of(made.settings).list_models()}
+    place = "2025-05-20T0000Z_5m_baseline"
+    decision = {
+        "at": utc(made.end_ms).isoformat(), "who": WATCH, "before": "worse", "reason": "HARM",
+        "sentence": f"{place} serves again",
+    }  # fmt: skip
+    store_of(made.settings).register_model(slot_key, place, decisions=[decision])
+    look_again = look(made, made.end_ms)
+    assert [line["champion"] for line in look_again["rolled_back"]] == [place]
+    keep_between(made, made.end_ms, look_again)
+    found = result(made)
+    events = found["slots"][0]["events"]
+    assert [event["action"] for event in events] == ["install", "HARM"]
+    assert events[-1]["sentence"] == f"{place} serves again"
+    assert picture(found).startswith(b"\x89PNG")
 
 
 def test_a_slot_in_which_nothing_served_is_drawn_empty() -> None:

@@ -81,6 +81,7 @@ def _slot(plan: Plan, slot: Slot, turns: Sequence[Json], between: Sequence[Json]
         "reigns": reigns(served, models, events),
         "events": events,
         "drift": _drift(slot.kind, turns),
+        "retrained": _retrained(slot, turns),
         "served": _figures(standings(served, None, seed).get(SERVED)),
         "lines": [
             {**_figures(one), **over_time(lines, lines.lines[name])}
@@ -227,6 +228,18 @@ def _drift(kind: str, turns: Sequence[Json]) -> list[Json]:
         for turn in turns
         for row in turn["summary"].get("drift", ())
         if row["kind"] == kind and row["status"] not in ("OK", "LEARNING")
+    ]
+
+
+def _retrained(slot: Slot, turns: Sequence[Json]) -> list[Json]:
+    """Return what was retrained because it was flagged, and what came of it."""
+    names = ("recipe", "version", "variant", "kept", "sentence")
+    return [
+        {"at": turn["at"], **{name: done.get(name) for name in names}}
+        for turn in turns
+        for line in turn["summary"]["slots"]
+        if line["slot"] == slot.key
+        for done in line.get("retrained", ())
     ]
 
 
