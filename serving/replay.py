@@ -57,6 +57,9 @@ def command(
     name: Annotated[
         Text, typer.Option(help="Of its folder.", show_default="from the parameters")
     ] = None,
+    pictures: Annotated[
+        bool, typer.Option("--pictures", help="Draw each version's pictures too.")
+    ] = False,
     fresh: Annotated[bool, typer.Option("--fresh", help="Throw away an earlier run.")] = False,
     mlflow: Annotated[bool, typer.Option(help="One run in MLflow at the end.")] = True,
     home: Annotated[
@@ -77,7 +80,10 @@ def command(
         home=home, source=source, symbols=symbols, kinds=kinds, recipes=recipes,
         timeframe=timeframe, days=days, seed=seed, workers=workers, backfill_days=backfill,
     )  # fmt: skip
-    made = plan(settings, first, end, every, predict_every, train_days=train_days, name=name)
+    made = plan(
+        settings, first, end, every, predict_every,
+        train_days=train_days, pictures=pictures, name=name,
+    )  # fmt: skip
     found = run(made, fresh=fresh, mlflow=mlflow)
     if json:
         console.print_json(found)

@@ -65,10 +65,10 @@ class Ahead:
         if workers == 1:
             return make(self._plan.settings, moment)
         self._todo = [later for later in self._todo if later >= moment]
-        for later in self._todo[: workers + _SPARE]:
-            if later not in self._running:
-                self._running[later] = self._submit(later)
         try:
+            for later in self._todo[: workers + _SPARE]:
+                if later not in self._running:
+                    self._running[later] = self._submit(later)
             return self._running.pop(moment).result()
         except BrokenProcessPool:
             self.close()

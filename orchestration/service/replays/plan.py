@@ -22,7 +22,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _HASH = 8
 # Where things are kept and how many hands there are decide nothing.
 _PLACES = (
-    "home", "runner", "runner_address", "workers", "fetch_retries", "pictures",
+    "home", "runner", "runner_address", "workers", "fetch_retries",
     "database_url", "mlflow_tracking_uri", "mlflow_artifacts", "staging", "backups_keep",
     "close_positions_hook", "close_positions_timeout_s", "host", "prefect_port", "mlflow_port",
 )  # fmt: skip
@@ -118,6 +118,7 @@ def plan(
     predict_every: str | None = None,
     *,
     train_days: float | None = None,
+    pictures: bool = False,
     name: str | None = None,
 ) -> Plan:
     """Return the plan of a replay.
@@ -133,6 +134,8 @@ def plan(
     train_days
         History is then so long that the longest recipe of each kind trains on so many days;
         otherwise the setting `days` says it.
+    pictures
+        Whether each version gets its pictures; they are part of the bundles' bytes.
     name
         Of its folder; by default made of the parameters.
 
@@ -160,7 +163,7 @@ def plan(
     alone = dict.fromkeys(("database_url", "mlflow_tracking_uri", "mlflow_artifacts"))
     # What was served at the beginning still counts at the end.
     keep = max(settings.ledger_keep_days, (end_ms - first_ms) / DAY_MS + settings.days)
-    changes |= {"ledger_keep_days": keep, "pictures": False}
+    changes |= {"ledger_keep_days": keep, "pictures": pictures}
     own = settings.model_copy(update={**alone, **changes})
     made = Plan(own, settings, "", first_ms, end_ms, every_ms, predict_ms)
     chosen_name = _checked(name) if name else _name(made)
