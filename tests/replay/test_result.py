@@ -15,10 +15,11 @@ from orchestration.judge.lines import Line
 from orchestration.service.replaying import replay
 from orchestration.service.replays.between import look
 from orchestration.service.replays.ending import end
+from orchestration.service.replays.over_time import cumulative, daily, series
 from orchestration.service.replays.picture import picture
 from orchestration.service.replays.plan import Plan
 from orchestration.service.replays.record import keep_between
-from orchestration.service.replays.result import cumulative, daily, result, series
+from orchestration.service.replays.result import result
 from orchestration.service.resources import mlflow_of, store_of
 from orchestration.service.watching import WATCH
 
