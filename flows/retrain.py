@@ -1,4 +1,4 @@
-"""Retrain now, when asked: other symbols, one kind, a longer window; the same turn, unscheduled."""
+"""Retrain now, when asked: what is flagged, or other symbols, one kind, a longer window."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 from prefect import flow
 from prefect.client.schemas.objects import State
+from prefect.logging import get_run_logger
 from prefect.runtime import flow_run
 
 from flows import artifacts
@@ -15,6 +16,8 @@ from flows.lock import one_turn
 from flows.parameters import Days, Kinds, Recipes, Source, Symbols, Timeframe
 from flows.recovery import alive
 from flows.runners import task_runner
+from flows.turn import nothing_to_do
+from orchestration.service.drifting import retraining_of
 from orchestration.settings import load_settings
 
 Json = dict[str, Any]
@@ -36,8 +39,10 @@ def retrain(
 ) -> State[Json]:
     """Train and judge again at this moment, with other symbols, kinds or history.
 
-    What is left out comes from the settings (tidewheel.toml, TIDEWHEEL_*). A candidate has to pass
-    the same gates as in a scheduled turn; one symbol alone is a slot of its own.
+    Without any parameter it retrains what is flagged, in variants; where nothing is, it ends as
+    "Nothing to do". Otherwise what is left out comes from the settings (tidewheel.toml,
+    TIDEWHEEL_*). A candidate has to pass the same gates as in a scheduled turn; one symbol alone is
+    a slot of its own.
 
     Args:
         symbols: Trading pairs such as BTC-USDT, learnt together as one scope.
@@ -47,13 +52,20 @@ def retrain(
         timeframe: Bar length, such as 1m or 5m.
         source: Where candles come from (simulated, files:<folder>, exchange:<id>).
     """
-    settings = load_settings(
-        symbols=symbols,
-        kinds=kinds,
-        recipes=recipes,
-        days=days,
-        timeframe=timeframe,
-        source=source,
-    )
+    asked = {
+        "symbols": symbols,
+        "kinds": kinds,
+        "recipes": recipes,
+        "days": days,
+        "timeframe": timeframe,
+        "source": source,
+    }
+    settings = load_settings(**asked)
     with alive(settings.prefect_dir, str(flow_run.get_id())), one_turn(settings):
+        if all(value is None for value in asked.values()):
+            flagged = retraining_of(settings)
+            get_run_logger().info(flagged.sentence)
+            if flagged.settings is None:
+                return nothing_to_do(flagged.sentence, {})
+            settings = flagged.settings
         return turn_of(settings, datetime.now(UTC))

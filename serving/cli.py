@@ -172,6 +172,23 @@ def decisions(
         console.show(part)
 
 
+@app.command(epilog="Example: tidewheel drift --slot direction")
+def drift(
+    slot: Annotated[Text, typer.Option(help="Only slots whose name holds this.")] = None,
+    home: Home = None,
+    json: Json = False,
+) -> None:
+    """Show the latest drift verdict of every slot, and of several slots pooled."""
+    from serving import drift as told
+
+    rows = told.latest(_settings(home), slot)
+    if json:
+        console.print_json(rows)
+        return
+    for part in told.shown(rows):
+        console.show(part)
+
+
 @app.command(epilog="Example: tidewheel settings --json")
 def settings(home: Home = None, json: Json = False) -> None:
     """Print the settings in force, with passwords masked."""

@@ -239,6 +239,48 @@ def rollback(
     tell(ask(settings, symbol, kind, decider, timeframe=timeframe, scope=scope), json)
 
 
+@app.command(epilog="Example: tidewheel models flag majors/direction/1m --reason 'new exchange'")
+def flag(
+    name: Annotated[Text, typer.Argument(help="A version or a slot.", show_default="list")] = None,
+    reason: Annotated[str, typer.Option(help="Why; kept with the flag.")] = "",
+    home: Home = None,
+    json: Json = False,
+) -> None:
+    """Ask that a version's recipe, or all of a slot, be retrained; without a name list the flags.
+
+    The next turn, or a run of retrain/ad-hoc, lets variants of it compete; what passes the gates
+    ends the flag.
+    """
+    from orchestration.service import drifting
+    from serving.drift import flag_table
+
+    settings = settings_of(home)
+    if name is not None:
+        drifting.raise_flag(settings, name, reason)
+    found = drifting.flags(settings)
+    if json:
+        console.print_json(found)
+    else:
+        console.show(flag_table(found) if found else "nothing is flagged for retraining")
+
+
+@app.command(epilog="Example: tidewheel models unflag majors/direction/1m")
+def unflag(
+    name: Annotated[str, typer.Argument(help="As it was flagged.")],
+    home: Home = None,
+    json: Json = False,
+) -> None:
+    """Take back a wish for retraining."""
+    from orchestration.service import drifting
+
+    settings = settings_of(home)
+    drifting.lower_flag(settings, name)
+    if json:
+        console.print_json(drifting.flags(settings))
+    else:
+        console.show(escape(f"{name} is no longer flagged"))
+
+
 def tell(moved: Any, json: bool) -> None:
     """Print what a promotion came to."""
     if json:

@@ -76,8 +76,9 @@ def pooled(
         and (pool == "all" or member.kind in HIT_KINDS)
     }
     if len(counted) < 2:
-        said = f"{len(counted)} slots of this pool have a learner in service and a record of " + (
-            f"{rules.reference_days:g} days: there is nothing to pool"
+        said = (
+            f"a pool needs two slots served by a learner for {rules.reference_days:g} days; "
+            f"there are {len(counted)}"
         )
         return DriftVerdict(LEARNING, (), said, {"bars": 0, "days": 0.0, "slots": list(counted)})
     track = together(list(counted.values()), standardised=pool == "all")

@@ -10,6 +10,7 @@
     ├── OtherMarket        what serves was learnt on a simulated market and this one is real, or so
     ├── NoTurn             nothing to report yet
     ├── NoLedger           no ledger rows are there, or none that fit
+    ├── UnknownFlag        a flag for retraining that names nothing, or is not open
     ├── NoHome             there is no such home to look into
     ├── StepMissing        a step was asked for before the one it builds on
     ├── BadReplay          a replay that cannot be: no turn in it, a name that is none
@@ -54,6 +55,10 @@ class NoTurn(TurnError, LookupError):
 
 class NoLedger(TurnError, LookupError):
     """No ledger rows are there, or none that fit."""
+
+
+class UnknownFlag(TurnError, ValueError):
+    """A flag for retraining that names nothing, or is not open."""
 
 
 class NoHome(TurnError, ValueError):

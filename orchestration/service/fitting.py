@@ -22,6 +22,11 @@ def fit_kind(
     versions, retrained = [fit_one(turn, kind, base, data)], list[Json]()
     errors: dict[str, LearningError] = {}
     asked = wanted(turn, kind)
+    left_out += tuple(
+        f"{kind}/{recipe} is flagged for retraining and does not compete; name it in `recipes`"
+        for recipe in asked
+        if recipe is not None and recipe not in names
+    )
     for name in names:
         try:
             made = fit_one(turn, kind, name, data)

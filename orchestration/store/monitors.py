@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Row, Select, Table, select, update
+from sqlalchemy import Row, Select, Table, func, select, update
 
 from orchestration.store.errors import UnknownModel
 from orchestration.store.records import EnsembleRecord, FlagRecord
@@ -52,6 +52,22 @@ class Monitors(Turns):
         with self._reading() as connection:
             rows = connection.execute(query).all()
         return [{"turn_id": r.turn_id, "slot_key": r.slot_key, **r.figures} for r in rows]
+
+    def latest_drift(self) -> list[dict[str, Any]]:
+        """Return the newest drift line of each slot, as `list_drift` does, in order of slots."""
+        newest = (
+            select(DRIFT.c.slot_key, func.max(DRIFT.c.created_at).label("at"))
+            .group_by(DRIFT.c.slot_key)
+            .subquery()
+        )
+        same = (newest.c.slot_key == DRIFT.c.slot_key) & (newest.c.at == DRIFT.c.created_at)
+        query = select(DRIFT).join(newest, same).order_by(DRIFT.c.slot_key, DRIFT.c.turn_id)
+        with self._reading() as connection:
+            rows = connection.execute(query).all()
+        found = {
+            r.slot_key: {"turn_id": r.turn_id, "slot_key": r.slot_key} | r.figures for r in rows
+        }
+        return list(found.values())
 
     def flag_for_retraining(self, name: str, reason: str = "") -> None:
         """Ask that a model or slot be retrained; asking again while it is asked changes nothing."""

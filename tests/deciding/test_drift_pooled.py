@@ -75,4 +75,4 @@ def test_bars_count_that_every_slot_has_and_young_slots_and_baselines_do_not() -
     slots["majors/volatility/5m"] = Member("volatility", late.track, HORIZON, baseline=True)
     alone = pooled("all", slots, STEP)
     assert alone.status == "LEARNING"
-    assert alone.sentence.startswith("1 slots of this pool have")
+    assert alone.sentence == "a pool needs two slots served by a learner for 7 days; there are 1"
