@@ -25,14 +25,14 @@ Of four equal forecasts some is set aside at 10 % in about 10 % of cases with 42
 NEIGHBOURS = 2
 """Blocks that the bootstrap draws together, as overlapping labels reach into the next one."""
 
+_ANY = 0.1  # p-values do not depend on the level
+
 SAME = 1e-5
 """Losses that differ by less than this part are those of one forecast, rounded in two ways."""
 
 
-def confidence_p_values(
-    losses: ArrayLike, block: int, seed: int, level: float = 0.1, reps: int = REPS
-) -> Floats:
-    """Return the p-value of each forecast: those above the level are in the set.
+def confidence_p_values(losses: ArrayLike, block: int, seed: int, reps: int = REPS) -> Floats:
+    """Return the p-value of each forecast: those above 0.1 are in the 90 % confidence set.
 
     Parameters
     ----------
@@ -42,8 +42,6 @@ def confidence_p_values(
         Bars taken together, at least as far as losses depend on each other.
     seed : int
         Of the bootstrap: the same arguments give the same p-values.
-    level : float
-        Of the set, such as 0.1 for 90 % confidence.
     reps : int
         Bootstrap draws.
 
@@ -77,7 +75,7 @@ def confidence_p_values(
     # Only here: it brings statsmodels, and those who only ask can do without.
     from arch.bootstrap import MCS
 
-    test = MCS(means, size=level, reps=reps, block_size=NEIGHBOURS, seed=seed)
+    test = MCS(means, size=_ANY, reps=reps, block_size=NEIGHBOURS, seed=seed)
     test.compute()
     p = test.pvalues["Pvalue"].sort_index().to_numpy(np.float64)
     return np.asarray(p[np.searchsorted(firsts, alike)])

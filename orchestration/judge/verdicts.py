@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
@@ -98,7 +99,11 @@ class Standing:
 
 
 def standings(
-    lines: Lines, champion: str | None, seed: int, level: float = 0.1
+    lines: Lines,
+    champion: str | None,
+    seed: int,
+    level: float = 0.1,
+    full_days: float = 14.0,
 ) -> dict[str, Standing]:
     """Return how every line of a slot stands, by recipe.
 
@@ -112,17 +117,39 @@ def standings(
         Of the bootstraps: the same ledger gives the same verdicts.
     level
         Of the model confidence set.
+    full_days
+        Days of ledger on which that level holds; on fewer it is smaller, see `level_on`.
     """
     to_beat = lines.lines.get(champion) if champion else lines.plain
     found = {
         name: _standing(lines, line, to_beat if to_beat is not line else None, seed)
         for name, line in lines.lines.items()
     }
-    p_values = _p_values(lines, seed, level)
+    p_values, days = _p_values(lines, seed)
+    least = level_on(days, level, full_days)
     return {
-        name: replace(one, p_value=p_values.get(name), inside=p_values.get(name, 1.0) > level)
+        name: replace(one, p_value=p_values.get(name), inside=p_values.get(name, 1.0) > least)
         for name, one in found.items()
     }
+
+
+def level_on(days: float, level: float, full_days: float) -> float:
+    """Return the level of the confidence set on so many days of ledger.
+
+    As of a promotion, of a young ledger more is asked: it is looked at turn after turn while it
+    grows, and what was set aside rests. The z of the level grows by ``sqrt(full_days / days)``.
+
+    Examples
+    --------
+    >>> [round(level_on(days, 0.1, 14), 4) for days in (2, 7, 14, 28)]
+    [0.0003, 0.035, 0.1, 0.1]
+    """
+    if days >= full_days:
+        return level
+    if not days > 0:
+        return 0.0
+    normal = NormalDist()
+    return normal.cdf(normal.inv_cdf(level) * math.sqrt(full_days / days))
 
 
 def _standing(lines: Lines, line: Line, champion: Line | None, seed: int) -> Standing:
@@ -183,13 +210,13 @@ def paired(line: Line, other: Line) -> tuple[int, Floats, Floats]:
     return int(both.sum()), mean(other.loss), mean(other.loss - line.loss)
 
 
-def _p_values(lines: Lines, seed: int, level: float) -> dict[str, float]:
-    """Return p-values of the confidence set of the lines that are old enough to be compared."""
+def _p_values(lines: Lines, seed: int) -> tuple[dict[str, float], float]:
+    """Return p-values of the confidence set of the lines that are old enough, and its days."""
     length = {name: int(line.known.any(axis=1).sum()) for name, line in lines.lines.items()}
     longest = max(length.values(), default=0)
     names = [name for name in sorted(length) if length[name] >= max(1, _GROWN * longest)]
     if len(names) < 2:
-        return {}
+        return {}, 0.0
     known = np.all([lines.lines[name].known for name in names], axis=0)
     at = known.any(axis=1)
     count = known[at].sum(axis=1)
@@ -197,8 +224,8 @@ def _p_values(lines: Lines, seed: int, level: float) -> dict[str, float]:
         [np.where(known[at], lines.lines[k].loss[at], 0.0).sum(axis=1) / count for k in names]
     )
     block = max(_BLOCK, _HORIZONS * _horizon(lines))
-    found = confidence_p_values(table, block, seed, level)
-    return dict(zip(names, found.tolist(), strict=True))
+    found = confidence_p_values(table, block, seed)
+    return dict(zip(names, found.tolist(), strict=True)), _days(lines, len(table))
 
 
 def _metrics(lines: Lines, line: Line) -> dict[str, float | None]:

@@ -32,19 +32,21 @@ def begin_lines(turn: TurnRef, data: Dataset, arena: Arena, fresh: Sequence[Entr
         Rows that are new.
     """
     slot, store = arena.slot, store_of(turn.settings)
-    rows = store.ledger(slot.key, since_ms=arena.start_ms)
-    mine = {entrant.version for entrant in fresh}
     models = {model.version: model for model in store.list_models(slot_key=slot.key)}
+    mine = {entrant.version for entrant in fresh}
+    serving = {recipe_of(m) for m in engine.in_service(store, slot) if m.version not in mine}
+    if all(_line(entrant) in serving for entrant in fresh):
+        return 0
+    rows = store.ledger(slot.key, since_ms=arena.start_ms)
     others = set(rows["version"].unique()) - mine
-    begun = {
+    begun = serving | {
         recipe_of(models[version])
         for version in others
         if version in models and not models[version].facts.get(BACKFILL)  # no turn's, but a fold's
     }
     new = 0
     for entrant in fresh:
-        line = BASELINE if entrant.baseline else entrant.recipe
-        if entrant.faults or line in begun or not len(arena.rows):
+        if entrant.faults or _line(entrant) in begun or not len(arena.rows):
             continue
         simulated = source_of(turn.settings).simulated
         facts = {"recipe": entrant.recipe, "baseline": entrant.baseline, "simulated": simulated}
@@ -64,6 +66,10 @@ def begin_lines(turn: TurnRef, data: Dataset, arena: Arena, fresh: Sequence[Entr
     return new
 
 
+def _line(entrant: Entrant) -> str:
+    return BASELINE if entrant.baseline else entrant.recipe
+
+
 def line_standings(turn: TurnRef, slot: Slot, incumbent: Incumbent | None) -> dict[str, Standing]:
     """Return how every line of a slot stands by the last days of its ledger."""
     store, gates = store_of(turn.settings), turn.settings.gates
@@ -74,4 +80,5 @@ def line_standings(turn: TurnRef, slot: Slot, incumbent: Incumbent | None) -> di
     }
     lines = lines_of(slot, rows, models)
     champion = incumbent.line if incumbent else None
-    return standings(lines, champion, turn.settings.seed, gates.confidence_set)
+    seed, level = turn.settings.seed, gates.confidence_set
+    return standings(lines, champion, seed, level, gates.ledger_days)

@@ -12,7 +12,7 @@ from ml_pipeline.losses import ece, log_loss
 from ml_pipeline.skill import judge
 from models.common.slot import Slot
 from orchestration.judge.lines import Lines, lines_of
-from orchestration.judge.verdicts import Standing, standings
+from orchestration.judge.verdicts import Standing, level_on, standings
 from orchestration.store.records import ModelRecord
 from tests.deciding.ledgers import DIRECTION, MINUTE, START, START_MS
 
@@ -154,6 +154,21 @@ def test_what_is_provably_worse_is_outside_and_the_young_are_not_compared() -> N
         "a": True, "b": False, "baseline": False, "young": True,
     }  # fmt: skip
     assert found["young"].p_value is None
+
+
+def test_a_young_ledger_sets_aside_only_what_is_clearly_worse() -> None:
+    assert level_on(14, 0.1, 14) == level_on(30, 0.1, 14) == 0.1
+    assert level_on(0, 0.1, 14) == 0.0
+    levels = [level_on(days, 0.1, 14) for days in (1, 2, 7, 13.9)]
+    assert levels == sorted(levels)
+    bars = 60 * 60
+    p, _ = market(bars)
+    shaky = np.where(np.arange(bars)[:, None] % 40 == 0, 1 - p, p)
+    lines = direction(bars, a=p, b=shaky, baseline=coin(bars))
+    young, old = (standings(lines, None, seed=0, full_days=days)["b"] for days in (500, 2))
+    assert young.p_value == old.p_value
+    assert 0 < (old.p_value or 0) < 0.1
+    assert (young.inside, old.inside) == (True, False)
 
 
 def test_an_empty_ledger_gives_nobody_a_standing() -> None:
