@@ -19,8 +19,10 @@ app = typer.Typer(
 )
 
 Slot = Annotated[Text, typer.Option(help="Only this slot, such as majors/direction/1m.")]
-Since = Annotated[Text, typer.Option(help="Bars opened at this time or later, such as 2025-05-20.")]
-Until = Annotated[Text, typer.Option(help="Bars opened before this time.")]
+Since = Annotated[
+    Text, typer.Option(help="Bars opened on this day (UTC) or at this time, or later.")
+]
+Until = Annotated[Text, typer.Option(help="Bars opened before this day (UTC) or time.")]
 Now = Annotated[Text, typer.Option(help="Moment of it, with its zone.", show_default="the clock")]
 
 
@@ -50,12 +52,10 @@ def export(
     json: Json = False,
 ) -> None:
     """Write predictions beside their outcomes as Parquet, in constant memory."""
-    from market.timeframes import instant_ms
     from orchestration.service.keeping import export_ledger
 
-    window = {"since": since, "until": until}
-    asked = {name: None if said is None else instant_ms(said) for name, said in window.items()}
-    found = export_ledger(settings_of(home), out, slot=slot, **asked)
+    window = {"since": _opened(since), "until": _opened(until)}
+    found = export_ledger(settings_of(home), out, slot=slot, **window)
     if json:
         console.print_json(found)
         return
@@ -79,6 +79,15 @@ def prune(now: Now = None, home: Home = None, json: Json = False) -> None:
             f"{found['deleted']:,} rows of bars before {found['before']} deleted; "
             f"{found['keep_days']:g} days are kept"
         )
+
+
+def _opened(said: str | None) -> int | None:
+    """Return a day, or a time with its zone, as epoch milliseconds; a day begins in UTC."""
+    from market.timeframes import instant_ms
+
+    if said is None:
+        return None
+    return instant_ms(f"{said}T00:00:00Z" if len(said) == len("2025-05-20") else said)
 
 
 def predict(now: Now = None, home: Home = None, json: Json = False) -> None:

@@ -1,4 +1,4 @@
-"""Many rows of numbers in and out at the speed of the driver: SQLite's executemany, Postgres' COPY.
+"""Many rows of numbers in and out at the speed of the driver.
 
 A table of the ledger is nothing but numbers, so that a million rows need no object each: they come
 out as one float64 matrix (milliseconds since 1970 are exact in it), and go in as columns.
@@ -6,7 +6,7 @@ out as one float64 matrix (milliseconds since 1970 are exact in it), and go in a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -39,9 +39,7 @@ def read(connection: Connection, columns: tuple[str, ...], rest: str) -> Floats:
     """
     if connection.dialect.name == "sqlite":
         return _fetch(connection, f"SELECT {', '.join(columns)} {rest}", len(columns))
-    # Every field eight bytes and none of them null: then all rows are of one length.
-    floats = ", ".join(f"coalesce(({c})::float8, 'NaN')" for c in columns)
-    return _copy_out(connection, f"SELECT {floats} {rest}", len(columns))
+    return _aggregate(connection, columns, rest)
 
 
 def insert(connection: Connection, table: str, columns: Columns, nulls: bool = False) -> int:
@@ -85,22 +83,22 @@ def _executemany(connection: Connection, table: str, columns: Columns, n: int) -
     return new
 
 
-def _copy_out(connection: Connection, query: str, width: int) -> Floats:
-    fields = [
-        (f"{word}{k}", kind) for k in range(width) for word, kind in (("n", ">i4"), ("v", ">f8"))
-    ]
-    row = np.dtype([("count", ">i2"), *fields])
-    with (
-        _cursor(connection) as cursor,
-        cursor.copy(f"COPY ({query}) TO STDOUT (FORMAT BINARY)") as out,
-    ):
-        told = b"".join(out)
-    body = told[len(_HEADER) : -len(_TRAILER)]
-    rows = np.frombuffer(body, dtype=row)
-    values = np.empty((len(rows), width))
-    for k in range(width):
-        values[:, k] = rows[f"v{k}"]
-    return values
+def _aggregate(connection: Connection, columns: tuple[str, ...], rest: str) -> Floats:
+    """Let the server put all rows into few long answers: a message a row costs more than the row.
+
+    One answer for each value of the first column, since none may be longer than a gigabyte.
+    """
+    # Every field eight bytes and none of them null: then all rows are of one length.
+    names = [f"c{k}" for k in range(len(columns))]
+    floats = ", ".join(
+        f"coalesce(({column})::float8, 'NaN') AS {name}"
+        for column, name in zip(columns, names, strict=True)
+    )
+    row = " || ".join(f"float8send({name})" for name in names)
+    query = f"SELECT string_agg({row}, ''::bytea) FROM (SELECT {floats} {rest}) q GROUP BY c0"
+    with _cursor(connection, binary=True) as cursor:
+        told = b"".join(answer for (answer,) in cursor.execute(query))
+    return np.frombuffer(told, dtype=">f8").reshape(-1, len(columns)).astype(np.float64)
 
 
 def _copy_in(connection: Connection, table: str, columns: Columns, nulls: bool) -> int:
@@ -119,9 +117,7 @@ def _copy_in(connection: Connection, table: str, columns: Columns, nulls: bool) 
             f"INSERT INTO {table} ({names}) SELECT {', '.join(values)} FROM {batch} "
             "ON CONFLICT DO NOTHING"
         )
-        new = int(cursor.rowcount)
-        cursor.execute(f"TRUNCATE {batch}")
-    return new
+        return int(cursor.rowcount)
 
 
 def _blocks(columns: Columns) -> Iterator[bytes]:
@@ -142,12 +138,12 @@ def _blocks(columns: Columns) -> Iterator[bytes]:
 
 
 @contextmanager
-def _cursor(connection: Connection) -> Iterator[Any]:
+def _cursor(connection: Connection, *, binary: bool = False) -> Iterator[Any]:
     """Open psycopg's own cursor in the transaction of `connection`."""
     connection.exec_driver_sql("SELECT 1")  # begins it, if it was not
-    make: Callable[[], Any] = connection.connection.cursor
+    driver: Any = connection.connection
     try:
-        with make() as cursor:
+        with driver.cursor(binary=binary) as cursor:
             yield cursor
     except psycopg.OperationalError as error:
         raise DatabaseDown(f"the database failed: {error}") from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,7 +51,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     folder = tmp_path_factory.mktemp("turn")
     env = environment(folder / "home")
     candles = open_source("simulated:seed=3").fetch(
-        "BTC-USDT", "1m", utc(T_MS - 8 * DAY_MS), utc(T_MS)
+        "BTC-USDT", "1m", utc(T_MS - 8 * DAY_MS), utc(T_MS + DAY_MS // 24)
     )
     (folder / "market").mkdir()
     candles.to_parquet(folder / "market" / "BTC-USDT_1m.parquet")
@@ -175,6 +176,46 @@ def test_a_second_turn_is_refused_while_one_runs(house: House) -> None:
         refused = cycle(house)
     assert refused.returncode == 1
     assert "another turn is running" in refused.stderr
+
+
+PREDICT = """
+import sys
+from flows.predict import predict
+state = predict(
+    symbols=["BTC-USDT", "DOGE-USDT"], kinds=["direction"], source=sys.argv[1],
+    now="2025-05-28T01:00:00Z", return_state=True,
+)
+print(state.state_details.flow_run_id, state.name, state.message, sep="|")
+"""
+
+
+def test_between_turns_what_is_in_service_predicts(
+    house: House, turn: subprocess.CompletedProcess[str]
+) -> None:
+    assert turn.returncode == 3
+
+    def predict() -> list[str]:
+        env = {**house.env, "PREFECT_API_URL": f"{house.server.url}/api"}
+        env["PREFECT_HOME"] = str(house.home / "prefect")
+        done = subprocess.run(
+            [sys.executable, "-c", PREDICT, f"files:{house.folder / 'market'}"],
+            env=env, cwd=house.folder, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        return done.stdout.splitlines()[-1].split("|")
+
+    with FileLock(house.home / "work" / "turn.lock"):
+        _, name, message = predict()
+    assert name == "Nothing to do"
+    assert "another turn is running" in message
+    flow_run, name, message, *_ = predict()
+    assert name == "Completed with failures"
+    assert "fetch DOGE-USDT" in message
+    table = next(a for a in house.runs("artifacts", flow_run) if a["key"] == "predictions")
+    (row,) = json.loads(table["data"])
+    assert row["predictions"] == 60 * row["versions"] > 0
+    assert "files" in table["description"]
+    assert predict()[1] == "Completed with failures"  # the symbol is still not there
 
 
 def running_flow(house: House) -> str:

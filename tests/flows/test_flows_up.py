@@ -123,6 +123,13 @@ def test_one_turn_at_a_time_and_no_run_is_lost(desk: Desk) -> None:
     }
 
 
+def test_predictions_between_turns_are_explained_too(desk: Desk) -> None:
+    found = deployment(desk, "predict/every-15m")
+    fields = found["parameter_openapi_schema"]["properties"]
+    assert set(fields) == {"symbols", "kinds", "timeframe", "source", "now"}
+    assert all(field["description"] for field in fields.values())
+
+
 @pytest.mark.parametrize("name", ["cycle/every-12h", "retrain/ad-hoc", "replay/history"])
 def test_parameters_are_typed_and_explained(desk: Desk, name: str) -> None:
     found = deployment(desk, name)

@@ -1,0 +1,1 @@
+"""The ledger beside other ways of writing and reading the same rows."""
