@@ -1,6 +1,6 @@
 """The same columns in pandas, as one writes them by hand; what two of them share is made once."""
 
-
+# ruff: noqa: D102 - the names of columns say what they are
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable

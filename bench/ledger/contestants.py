@@ -1,5 +1,6 @@
 """Three ways of keeping predictions and outcomes, behind one face."""
 
+# ruff: noqa: D102 - the class above says what they are
 from __future__ import annotations
 
 import json
