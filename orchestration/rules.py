@@ -31,7 +31,7 @@ class Gates(_Part):
     coverage_max: float = Field(0.93, gt=0, lt=1, description="of the nominal 90 % interval")
     parity_max: float = Field(1e-4, gt=0, description="exported graph against the fitted model")
     tenure_turns: int = Field(2, ge=0, description="turns a champion serves before it can fall")
-    keep_top: int = Field(3, ge=1, description="versions kept in a slot besides the baseline")
+    keep_top: int = Field(3, ge=1, description="mature lines kept in a slot besides the baseline")
     ledger_days: float = Field(14, gt=0, description="days of ledger that speak with full weight")
     window_days: float = Field(28, gt=0, description="last days of the ledger that are judged")
     least_days: float = Field(

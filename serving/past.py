@@ -38,7 +38,7 @@ def board(summary: Mapping[str, Any]) -> Table:
     made = table(
         f"{summary['turn_id']} · {market}",
         "skill: per cent of the baseline's loss that the champion's line saved on the\n"
-        "ledger; least: its 95 % lower bound; days: of ledger, of those it takes in full",
+        "ledger; least: 95 % lower bound; days: of ledger, of those it takes in full",
     )
     for name, justify in _COLUMNS.items():
         folded = name == "champion"
