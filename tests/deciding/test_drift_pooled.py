@@ -32,7 +32,7 @@ def members(seed: int, skill: list[float], kinds: str = "dmvpr") -> dict[str, Me
 
 
 def test_together_they_see_a_fade_that_one_alone_does_not() -> None:
-    fading = [0.1] * 21 + [-0.04] * 3
+    fading = [0.1] * 21 + [-0.07] * 3
     alone, joined = 0, 0
     for seed in range(30):
         slots = members(seed, fading)
