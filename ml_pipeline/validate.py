@@ -17,7 +17,7 @@ from ml_pipeline.errors import ValidationError
 from ml_pipeline.export import score
 from ml_pipeline.fit import Fitted, fit_baseline
 from ml_pipeline.history import History
-from ml_pipeline.live import LedgerReader, outcomes_and_raw
+from ml_pipeline.live import LedgerReader, live_figures
 from ml_pipeline.panel import Panel
 from ml_pipeline.rows import all_finite
 from ml_pipeline.scoring import metrics, novel_share, row_losses
@@ -173,7 +173,9 @@ class ValidationPipeline:
         Returns
         -------
         dict
-            ``n`` resolved predictions and the kind's figures over them (NaN where n is 0).
+            ``n`` resolved predictions and the kind's figures over them (NaN where n is 0); beside
+            them the baseline's, see `ml_pipeline.live.live_figures`: ``skill`` with its interval,
+            ``z``, ``naive``. What was filled in afterwards is no live result.
 
         Raises
         ------
@@ -188,10 +190,7 @@ class ValidationPipeline:
         info, timeframe = model.info, str(model.info["timeframe"])
         until = self.history.now_ms(timeframe)
         since = until - int(hours_back * HOUR_MS)
-        rows = self.ledger.ledger(info["slot"], info["version_name"], since, until)
-        rows = rows[rows["symbol"] == parse_symbol(symbol)]
-        panel, raw = outcomes_and_raw(model.kind, timeframe, rows)
-        figures = metrics(TASKS[model.kind], info["head"], raw, panel)
+        figures = live_figures(self.ledger, info, parse_symbol(symbol), since, until, self.seed)
         return {**_whole(figures), "since": utc(since).isoformat(), "until": utc(until).isoformat()}
 
     # ------------------------------------------------------------------ parts
@@ -288,5 +287,5 @@ def _blended(ensemble: EnsemblePredictor, raws: Mapping[str, Floats]) -> Floats:
     return blend_raw(ensemble.kind, ensemble.info["method"], np.stack(list(raws.values())), shares)
 
 
-def _whole(figures: Mapping[str, float]) -> dict[str, Any]:
+def _whole(figures: Mapping[str, Any]) -> dict[str, Any]:
     return {**figures, "n": int(figures["n"])}

@@ -274,7 +274,7 @@ def test_an_ensemble_is_judged_as_it_answers_without_a_member(trained: Trained) 
 
 
 class Ledger:
-    """What the store would answer: two symbols, the later rows not resolved."""
+    """What the store would answer: two symbols, the later rows not resolved, a coin as baseline."""
 
     def ledger(
         self,
@@ -284,14 +284,17 @@ class Ledger:
         until_ms: int | None = None,
     ) -> pd.DataFrame:
         assert slot_key == "majors/direction/1m"
-        assert version == "direction_predictor_001"
+        assert version in ("direction_predictor_001", None)
         assert since_ms is not None
         assert until_ms == instant_ms(END)
         ts = since_ms + 60_000 * np.arange(100, dtype=np.int64)
         up = (np.arange(100) % 4 != 0) * 1.0
         up[90:] = np.nan
         own = pd.DataFrame({"symbol": "BTC-USDT", "ts_ms": ts, "raw_0": 0.6, "outcome_0": up})
-        return pd.concat([own, own.assign(symbol="ETH-USDT", raw_0=0.4)], ignore_index=True)
+        late = own[:20].assign(ts_ms=own["ts_ms"][:20] + 7_200_000, raw_0=0.1, role="backfill")
+        naive = own.assign(raw_0=0.5, role="baseline")[10:]
+        rows = [own.assign(role="champion"), own.assign(symbol="ETH-USDT", raw_0=0.4), late]
+        return pd.concat(rows if version else [*rows, naive], ignore_index=True)
 
 
 def test_live_results_come_from_the_ledger(trained: Trained) -> None:
@@ -300,6 +303,12 @@ def test_live_results_come_from_the_ledger(trained: Trained) -> None:
     live = validator(home, ledger=Ledger()).validate_on_live_data(model, "BTC/USDT", hours_back=24)
     assert live["n"] == 90
     assert live["accuracy"] == pytest.approx(67 / 90)
+    # Beside it the baseline, on the eighty bars that it answered too.
+    assert live["naive"]["n"] == 80
+    assert live["base_loss"] == pytest.approx(np.log(2))
+    gain = 1 - (np.log(1 / 0.6) * 60 + np.log(1 / 0.4) * 20) / 80 / np.log(2)
+    assert live["skill"] == pytest.approx(gain)
+    assert live["lower"] < live["skill"] < live["upper"]
     with pytest.raises(ValidationError, match="ValidationPipeline\\(ledger=store\\)"):
         validator(home).validate_on_live_data(model, "BTC-USDT")
 
