@@ -12,6 +12,7 @@ from rich.table import Table
 from serving.console import table
 
 Row = Mapping[str, Any]
+_VERSION = 34  # characters; a longer one is folded
 _COLUMNS = ("rows", "resolved", "first bar", "last bar", "rows/day")
 
 
@@ -22,7 +23,8 @@ def status(rows: Sequence[Row]) -> Iterator[Table]:
         market = " · SIMULATED market" if any(row["simulated"] for row in own) else ""
         total, known = (sum(row[name] for row in own) for name in ("rows", "resolved"))
         made = table(escape(f"{slot}{market}"), f"{total:,} rows, {known:,} with their outcome")
-        made.add_column("version", overflow="fold", min_width=20)
+        widest = max(len(row["version"]) for row in own)
+        made.add_column("version", overflow="fold", min_width=min(widest, _VERSION))
         made.add_column("role", no_wrap=True)
         for name in _COLUMNS:
             made.add_column(name, justify="right", no_wrap=True)
@@ -32,7 +34,7 @@ def status(rows: Sequence[Row]) -> Iterator[Table]:
                 row["role"],
                 f"{row['rows']:,}",
                 f"{row['resolved']:,}",
-                _minute(row["first"]),
+                row["first"][:10],
                 _minute(row["last"]),
                 f"{row['rows_per_day']:,.0f}",
             )

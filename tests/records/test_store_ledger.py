@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -330,3 +331,24 @@ def test_pruning_takes_what_is_old_and_resolved_and_nothing_else(
     gone = [(s, k) for s, k in came if k < before]
     assert ledger.add_outcomes(slot, outcomes) == len(gone)
     ledger.prune_ledger(10**12)
+
+
+def test_the_query_of_the_document_works(ledger: Store, database_url: str) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "ledger.md").read_text()
+    query = page.partition("```sql\n")[2].partition("```")[0]
+    if not database_url.startswith("sqlite"):  # as its comment says
+        query = query.replace("avg((raw_0 > 0.5) = (outcome_0 > 0.5))",
+                              "avg(((raw_0 > 0.5) = (outcome_0 > 0.5))::int)")  # fmt: skip
+    start = 1748390400000 // MINUTE
+    frame = bars(8, start=start).assign(raw=[[p] for p in (0.6, 0.4) * 4])
+    ledger.add_predictions(SLOT, "v1", "champion", frame)
+    ledger.add_predictions(SLOT, "v1", "champion", bars(4))  # before the window
+    came = bars(6, "outcome", start=start, value=1.0)
+    came.at[0, "outcome"] = [float("nan")]
+    ledger.add_outcomes(SLOT, came)
+    engine = create_engine(database_url.replace("postgresql://", "postgresql+psycopg://"))
+    with engine.connect() as connection:
+        (row,) = connection.exec_driver_sql(query).all()
+    engine.dispose()
+    assert tuple(row[:3]) == ("v1", "champion", 5)
+    assert float(row[3]) == pytest.approx(2 / 5)
