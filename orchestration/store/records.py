@@ -24,7 +24,7 @@ STATUS_SYNONYMS: Final = {"active": "champion"}
 BACKFILL: Final = "backfill"
 """Role of what was predicted after the fact, by a fit that knew nothing of the bar."""
 ROLES: Final = ("champion", "shadow", "baseline", BACKFILL)
-
+"""Roles of predictions. The database stores their place here: add at the end, never in between."""
 
 ROLE_OF_STATUS: Final[Mapping[str, str]] = MappingProxyType(
     {

@@ -13,19 +13,23 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from features.program import FeatureProgram
 from market.errors import SourceTimeout
 from market.source import open_source
 from market.timeframes import Instant
+from models.common.predictor import load_model
 from models.common.slot import Slot
 from orchestration.lifecycle.promotion import By, promote
+from orchestration.recorder import Recorder
 from orchestration.service import resources, steps
 from orchestration.service.errors import NothingFetched
 from orchestration.service.predicting import predict
 from orchestration.service.refs import Json
-from orchestration.service.resources import places_of, registry_of, store_of
+from orchestration.service.resources import candles_of, places_of, registry_of, store_of
 from orchestration.service.turn import run_turn
 from orchestration.service.work import predict_lock, turn_lock
 from orchestration.settings import Settings, load_settings
+from orchestration.store.records import ROLE_OF_STATUS
 
 NOW = "2025-05-20T00:00:00Z"
 SOON = "2025-05-20T01:30:20Z"
@@ -106,6 +110,38 @@ def test_again_changes_nothing(settings: Settings) -> None:
     again = predict(settings, SOON)
     assert (again["changed"], again["predictions"], again["outcomes"]) == (False, 0, 0)
     pd.testing.assert_frame_equal(ledger_of(settings), before)
+
+
+def test_a_strategy_that_records_live_says_the_same_bits(
+    settings: Settings, tmp_path: Path
+) -> None:
+    """Bar by bar through a recorder, or ninety at once between turns: the same rows."""
+    shutil.copytree(settings.home, tmp_path / "twin", symlinks=True)
+    twin = settings.model_copy(update={"home": tmp_path / "twin"})
+    predict(twin, SOON)
+    store, begun = store_of(settings), pd.Timestamp(NOW).value // 10**6
+    candles = {
+        symbol: candles_of(twin).read(symbol, "1m", "2025-05-16T00:00:00Z", SOON[:-3] + "00Z")
+        for symbol in settings.symbols
+    }
+    now = [0.0]
+    serving = [m for m in store.list_models() if m.status in ROLE_OF_STATUS]
+    with Recorder(store, clock=lambda: now[0]) as recorder:
+        for record in serving:
+            model = load_model(
+                f"{record.slot_key.rsplit('/', 1)[0]}/{record.version}", home=settings.home
+            )
+            live = recorder.of(model.bind(model.features))
+            for symbol, bars in candles.items():
+                rows = FeatureProgram(model.features).run(bars)[-90:]
+                for k, row in enumerate(rows):
+                    now[0] = (begun + (k + 1) * 60_000) / 1000
+                    live.predict(row, symbol=symbol, ts=begun + k * 60_000)
+    assert recorder.refused == {}
+    keys = ["symbol", "ts_ms", "version", "role", "raw_0"]
+    ours, flows = ledger_of(settings)[keys], ledger_of(twin)[keys]
+    pd.testing.assert_frame_equal(ours, flows, check_exact=True)
+    assert predict(settings, SOON)["predictions"] == 0  # it was written first by the strategy
 
 
 def test_while_a_turn_runs_there_is_nothing_to_do(settings: Settings) -> None:

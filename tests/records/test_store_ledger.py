@@ -168,6 +168,24 @@ def test_threads_write_beside_each_other(ledger: Store) -> None:
     }
 
 
+def test_writers_of_the_same_bars_neither_wait_for_ever_nor_write_twice(ledger: Store) -> None:
+    """The turn, the flow between turns and a strategy may all come with the same bars at once."""
+    whole = bars(400)
+
+    def write(seed: int) -> int:
+        rng = np.random.default_rng(seed)
+        new = 0
+        for _ in range(6):
+            part = whole.iloc[rng.permutation(len(whole))[:250]]
+            new += ledger.add_predictions(SLOT, "v1", "champion", part, made_ms=1)
+            ledger.add_outcomes(SLOT, part.rename(columns={"raw": "outcome"}))
+        return new
+
+    with ThreadPoolExecutor(4) as pool:
+        new = sum(pool.map(write, range(4)))
+    assert new == len(ledger.ledger(SLOT)) <= 400
+
+
 def test_threads_that_read_before_they_write_wait_for_each_other(ledger: Store) -> None:
     """SQLite lets nobody write who has read an older state: such a writer must begin as one."""
 
