@@ -32,7 +32,7 @@ def started(folder: Path, *further: str) -> subprocess.Popen[str]:
 
 def run(folder: Path, *further: str) -> subprocess.CompletedProcess[str]:
     process = started(folder, *further)
-    out, err = process.communicate(timeout=280)
+    out, err = process.communicate(timeout=600)
     return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
 
@@ -56,22 +56,40 @@ def test_bad_input_is_one_sentence(tmp_path: Path) -> None:
     assert "does not divide a day" in refused.stderr
 
 
+BETWEEN = ("--predict-every", "4h", "--backfill", "1")
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("workers", ["1", "2"])
-def test_killed_anywhere_it_comes_to_the_same_end(tmp_path: Path, workers: str) -> None:
-    """Killed with -9 again and again, each time a little later, and started again."""
-    whole = run(tmp_path / "whole", "--no-mlflow", "--workers", "1")
+@pytest.mark.timeout(1500)
+@pytest.mark.parametrize(
+    ("workers", "further"),
+    [("1", ()), ("2", ()), ("2", BETWEEN)],
+    ids=["alone", "ahead", "between"],
+)
+def test_killed_anywhere_it_comes_to_the_same_end(
+    tmp_path: Path, workers: str, further: tuple[str, ...]
+) -> None:
+    """Killed with -9 again and again, each time a few steps later, and started again."""
+    whole = run(tmp_path / "whole", "--no-mlflow", "--workers", "1", *further)
     assert whole.returncode == 0, whole.stderr
     home = tmp_path / "killed"
-    for seconds in (4.0, 5.0, 5.5, 6.0, 6.5, 7.0, 7.5, 8.0):
-        process = started(home, "--no-mlflow", "--workers", workers)
-        time.sleep(seconds)
+    for steps in (1, 4, 7, 10, 13, 16, 19, 22):
+        process = started(home, "--no-mlflow", "--workers", workers, *further)
+        before, seen = left(home), set()
+        while len(seen) < steps and process.poll() is None:
+            seen |= left(home) - before
         process.send_signal(signal.SIGKILL)
         process.communicate()
-    last = run(home, "--no-mlflow", "--workers", workers)
+    last = run(home, "--no-mlflow", "--workers", workers, *further)
     assert last.returncode == 0, last.stderr
     first, second = (
         next(folder.glob("replays/*/decisions.json")).read_bytes()
         for folder in (tmp_path / "whole", home)
     )
     assert first == second
+
+
+def left(home: Path) -> set[Path]:
+    """Return the results of steps that a replay has left so far."""
+    time.sleep(0.02)
+    return {*home.glob("replays/*/work/*/*.json"), *home.glob("replays/*/records/*.json")}
