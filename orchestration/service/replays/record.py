@@ -39,7 +39,7 @@ def keep(plan: Plan, turn: TurnRef, summary: Mapping[str, Any], cost: Json) -> J
     record = {
         "turn": turn.turn_id,
         "at": turn.at.isoformat(),
-        "summary": canonical(summary, plan.folder),
+        "summary": decided(summary, plan.folder),
         "bundles": _bundles(registry, store, turn),
     }
     _write(_path(plan, turn.at_ms, "cost"), cost)
@@ -100,6 +100,11 @@ def decisions(plan: Plan) -> Json:
 def text_of(document: Mapping[str, Any]) -> bytes:
     """Return a document as canonical JSON: keys sorted, one newline at the end."""
     return (json.dumps(document, sort_keys=True, indent=1, allow_nan=False) + "\n").encode()
+
+
+def decided(summary: Mapping[str, Any], home: Path) -> Json:
+    """Return what a turn decided, without its first sentence: whether it was begun before."""
+    return dict(canonical({k: v for k, v in summary.items() if k != "sentence"}, home))
 
 
 def canonical(value: Any, home: Path) -> Any:
