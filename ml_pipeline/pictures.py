@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from io import BytesIO
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -54,32 +55,32 @@ def validation_picture(
     title
         Printed above; say *simulated* there where the market is.
     """
-    figure = Figure(figsize=(10, 4.2), layout="constrained")
-    left, right = figure.subplots(1, 2)
     y = task.y(panel, head)
     known = all_finite(y)
     forecast, outcome, scale = _views(task, y[known], raw[known])
-    _reliability(left, forecast, outcome, scale)
     base = row_losses(task, head, naive, panel)[known]
     model = row_losses(task, head, raw, panel)[known]
-    _gains(right, panel.ts[known], base, model)
-    figure.suptitle(title, fontsize=11)
-    return png(figure)
+
+    def draw(left: Axes, right: Axes) -> None:
+        _reliability(left, forecast, outcome, scale)
+        _gains(right, panel.ts[known], base, model)
+
+    return _PAIR.drawn(title, draw)
 
 
 def importance_picture(importance: Mapping[str, float], title: str) -> bytes:
     """Draw the twenty columns a learner looks at most, and return the PNG."""
-    figure = Figure(figsize=(7, 5), layout="constrained")
-    axes = figure.subplots()
     largest = sorted(importance.items(), key=lambda pair: pair[1])[-_SHOWN:]
-    axes.barh([name for name, _ in largest], [share for _, share in largest], color=_MODEL)
-    axes.set_xlabel("share of what the learner looks at")
-    axes.tick_params(axis="y", labelsize=8)
-    if not any(importance.values()):
-        axes.text(0.5, 0.5, "it learnt nothing", ha="center", transform=axes.transAxes)
-    plain(axes)
-    figure.suptitle(title, fontsize=11)
-    return png(figure)
+
+    def draw(axes: Axes) -> None:
+        places = range(len(largest))
+        axes.barh(places, [share for _, share in largest], color=_MODEL)
+        axes.set_yticks(places, [name for name, _ in largest])
+        axes.set_xlabel("share of what the learner looks at")
+        if not any(importance.values()):
+            axes.text(0.5, 0.5, "it learnt nothing", ha="center", transform=axes.transAxes)
+
+    return _SINGLE.drawn(title, draw)
 
 
 def _views(task: Task, y: Floats, raw: Floats) -> tuple[Floats, Floats, str]:
@@ -108,7 +109,6 @@ def _reliability(axes: Axes, forecast: Floats, outcome: Floats, scale: str) -> N
     axes.plot(x, y, "o-", color=_MODEL, markersize=5)
     axes.set_xlabel(f"forecast: {scale}")
     axes.set_ylabel("what came")
-    plain(axes)
 
 
 def _gains(axes: Axes, ts: NDArray[np.int64], base: Floats, model: Floats) -> None:
@@ -119,8 +119,6 @@ def _gains(axes: Axes, ts: NDArray[np.int64], base: Floats, model: Floats) -> No
     axes.plot(times.astype("datetime64[ms]"), total, color=_MODEL)
     axes.axhline(0, color=_NAIVE, linewidth=1)
     axes.set_ylabel("loss saved, % of the baseline's")
-    axes.tick_params(axis="x", labelrotation=25, labelsize=8)
-    plain(axes)
 
 
 def plain(axes: Axes) -> None:
@@ -131,9 +129,56 @@ def plain(axes: Axes) -> None:
 
 def png(figure: Figure, colours: int = _COLOURS) -> bytes:
     """Return a figure as a small PNG of so many colours."""
-    FigureCanvasAgg(figure)
-    drawn, small = BytesIO(), BytesIO()
-    figure.savefig(drawn, format="png", dpi=_DPI)
+    figure.set_dpi(_DPI)
+    return _small(FigureCanvasAgg(figure), colours)
+
+
+def _small(canvas: FigureCanvasAgg, colours: int = _COLOURS) -> bytes:
+    canvas.draw()  # type: ignore[no-untyped-call]
+    drawn = Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3])  # type: ignore[no-untyped-call]
     # Three colours and their edges need no more, and a bundle carries a third of the bytes.
-    Image.open(drawn).convert("RGB").quantize(colours).save(small, "PNG", optimize=True)
+    small = BytesIO()
+    drawn.quantize(colours, method=Image.Quantize.FASTOCTREE).save(small, "PNG")
     return small.getvalue()
+
+
+class _Sheet:
+    """A figure that is wiped and drawn on again.
+
+    Most of the time of a first drawing goes into making ticks, which stay. What is drawn does not
+    depend on what was drawn before. Several threads take turns.
+    """
+
+    def __init__(self, size: tuple[float, float], panes: int, **margins: float) -> None:
+        self._size, self._panes, self._margins = size, panes, margins
+        self._turn = Lock()
+        self._canvas: FigureCanvasAgg | None = None
+
+    def drawn(self, title: str, draw: Callable[..., None]) -> bytes:
+        """Return the PNG of what `draw` does with the sheet's axes."""
+        with self._turn:
+            canvas = self._canvas = self._canvas or self._new()
+            for axes in canvas.figure.axes:
+                for artist in [*axes.lines, *axes.patches, *axes.texts]:
+                    artist.remove()
+                axes.relim()
+                axes.axis((0.0, 1.0, 0.0, 1.0))  # what nothing is drawn on looks like
+                axes.autoscale(True)
+            draw(*canvas.figure.axes)
+            canvas.figure.suptitle(title, fontsize=11)
+            return _small(canvas)
+
+    def _new(self) -> FigureCanvasAgg:
+        canvas = FigureCanvasAgg(Figure(figsize=self._size, dpi=_DPI))
+        panes = canvas.figure.subplots(1, self._panes, squeeze=False)[0]
+        canvas.figure.subplots_adjust(**self._margins)
+        for axes in panes:
+            plain(axes)
+            axes.tick_params(labelsize=8)
+        if self._panes > 1:
+            panes[-1].tick_params(axis="x", labelrotation=25)
+        return canvas
+
+
+_PAIR = _Sheet((10, 4.2), 2, left=0.08, right=0.98, bottom=0.18, top=0.9, wspace=0.25)
+_SINGLE = _Sheet((7, 5), 1, left=0.32, right=0.97, bottom=0.11, top=0.92)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -109,3 +110,23 @@ def test_importance_is_drawn_even_if_nothing_was_learnt(importance: dict[str, fl
     picture = importance_picture(importance, "what it looks at")
     assert picture.startswith(b"\x89PNG")
     assert len(picture) < 60_000
+
+
+def test_a_picture_does_not_depend_on_those_before_it_or_beside_it(panel: Panel) -> None:
+    def draw(kind: str) -> bytes:
+        output = raw(kind, panel)
+        return validation_picture(TASKS[kind], HEADS[kind], output, 0.9 * output, panel, kind)
+
+    def bars(share: float) -> bytes:
+        return importance_picture({"a": share, "b": 2 * share} if share else {}, "bars")
+
+    alone = {kind: draw(kind) for kind in TASKS}
+    alone_bars = {share: bars(share) for share in (0.0, 0.3, 0.001)}
+    assert len({*alone.values(), *alone_bars.values()}) == len(TASKS) + 3
+    for kind in reversed(TASKS):
+        assert draw(kind) == alone[kind]
+    for share in (0.001, 0.0, 0.3, 0.0):
+        assert bars(share) == alone_bars[share]
+    with ThreadPoolExecutor(4) as pool:
+        beside = list(pool.map(draw, [*TASKS] * 2))
+    assert beside == [*alone.values()] * 2
