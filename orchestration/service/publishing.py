@@ -13,7 +13,6 @@ from ml_pipeline.panel import Panel
 from ml_pipeline.pictures import IMPORTANCE, VALIDATION, importance_picture, validation_picture
 from ml_pipeline.tasks import TASKS
 from models.common.bundle_checks import FIGURES
-from models.common.slot import Slot
 from orchestration.lifecycle.enrol import gate_tags
 from orchestration.service.arena import Arena, Entrant, open_arena, said
 from orchestration.service.data import split_of
@@ -52,7 +51,7 @@ def publish_kind(turn: TurnRef, data: Dataset, fits: Fits, judged: Judged) -> Pu
     tags. A candidate with faults is stored with its reason and goes no further.
     """
     panel = Panel.load(data.folder)
-    slot, store = turn.slot(fits.kind), store_of(turn.settings)
+    slot, store, parent = turn.slot(fits.kind), store_of(turn.settings), turn_run(turn)
     rows = {row["version"]: row for row in judged.contenders}
     versions, run_ids, pictures = [], [], []
     drawn = _draw(turn, *open_arena(turn, panel, fits), fits) if turn.settings.pictures else {}
@@ -82,7 +81,7 @@ def publish_kind(turn: TurnRef, data: Dataset, fits: Fits, judged: Judged) -> Pu
             {name: path.read_bytes() for name, path in shown.items()},
         )
         facts["data_hash"] = about["data_hash"]
-        run_id = _track(turn, slot, fit, about, row, list(shown.values()), bundle)
+        run_id = _track(turn, parent, fit, about, row, list(shown.values()), bundle)
         store.register_model(
             slot.key, fit.version, **facts, run_id=run_id, trained_through=about["trained_through"]
         )
@@ -163,15 +162,15 @@ def _about(
 
 def _track(
     turn: TurnRef,
-    slot: Slot,
+    parent: str,
     fit: Fit,
     about: Json,
     row: Mapping[str, Any],
     pictures: list[Path],
     bundle: Path,
 ) -> str:
-    """Log a version in MLflow and register it; return its run."""
-    tracking = tracking_of(turn.settings)
+    """Log a version in MLflow below its turn's run, and register it; return its run."""
+    tracking, slot = tracking_of(turn.settings), turn.slot(about["kind"])
     tags = {
         "recipe": fit.recipe,
         "baseline": str(fit.baseline).lower(),
@@ -193,7 +192,7 @@ def _track(
     costs = {"parity_max_abs": fit.parity, "training_seconds": fit.seconds}
     metrics = {**row["metrics"], **figures, **costs}
     run_id = tracking.model_run(
-        turn_run(turn), fit.version, shown, metrics, pictures, bundle, slot=slot, tags=tags
+        parent, fit.version, shown, metrics, pictures, bundle, slot=slot, tags=tags
     )
     tracking.register(slot, fit.version, run_id, bundle, {**tags, **gate_tags(figures)})
     return run_id

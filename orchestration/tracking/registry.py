@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from mlflow.artifacts import download_artifacts
+from mlflow.entities import LoggedModel, LoggedModelStatus
 from mlflow.entities.model_registry import ModelVersion, RegisteredModel
 from mlflow.exceptions import MlflowException
 
@@ -25,6 +26,7 @@ CHAMPION, CHALLENGER = "champion", "challenger"
 VERSION_TAG = "bundle_version"
 STATUS_TAG = "status"
 PINNED_TAG = "pinned"
+LINK_TAG = "mlflow.modelVersions"
 
 
 @dataclass(frozen=True)
@@ -77,11 +79,16 @@ class Registry(Runs):
         name = registry_name(str(slot))
         self._ensure_registered(name, str(slot))
         found = self._lookup(name, version)
+        model = self._find_model(run_id)
         if found is None:
-            found = self._create(name, version, run_id, bundle, tags or {})
+            if model is None or model.status != LoggedModelStatus.READY:
+                run = self._client.get_run(run_id)
+                model = self._logged_model(run, read_documents(bundle), run.data.params)
+            found = self._create(name, version, model, tags or {})
         else:
             self._tag(found, tags or {})
-        self._link(found, run_id)
+        if model is not None:
+            self._link(found, model)
         return int(found.version)
 
     def champion(self, slot: object) -> str | None:
@@ -200,6 +207,8 @@ class Registry(Runs):
         return target
 
     def _ensure_registered(self, name: str, slot_key: str) -> None:
+        if self._known(name):
+            return
         try:
             self._client.create_registered_model(
                 name,
@@ -213,31 +222,37 @@ class Registry(Runs):
                 raise
 
     def _create(
-        self, name: str, version: str, run_id: str, bundle: Path, tags: Mapping[str, Any]
+        self, name: str, version: str, model: LoggedModel, tags: Mapping[str, Any]
     ) -> ModelVersion:
-        run = self._client.get_run(run_id)
-        model = self._logged_model(run, read_documents(bundle), run.data.params)
         return self._client.create_model_version(
             name,
             model.artifact_location,
-            run_id=run_id,
+            run_id=model.source_run_id,
             tags={STATUS_TAG: "candidate", **texts(tags), VERSION_TAG: version},
             # The one free text that the UI's table of versions shows in full.
             description=version,
             model_id=model.model_id,
         )
 
-    def _link(self, found: ModelVersion, run_id: str) -> None:
+    def _link(self, found: ModelVersion, model: LoggedModel) -> None:
         """Let the UI lead from a run's model to its registered version."""
-        model = self._find_model(run_id)
-        if model is not None:
-            link = json.dumps([{"name": found.name, "version": str(found.version)}])
-            self._client.set_logged_model_tags(model.model_id, {"mlflow.modelVersions": link})
+        link = json.dumps([{"name": found.name, "version": str(found.version)}])
+        if model.tags.get(LINK_TAG) != link:
+            self._client.set_logged_model_tags(model.model_id, {LINK_TAG: link})
 
     def _tag(self, found: ModelVersion, tags: Mapping[str, Any]) -> None:
         for name, value in texts(tags).items():
             if found.tags.get(name) != value:
                 self._client.set_model_version_tag(found.name, found.version, name, value)
+
+    def _known(self, name: str) -> bool:
+        try:
+            self._registered(name)
+        except MlflowException as error:
+            if _missing(error):
+                return False
+            raise
+        return True
 
     def _registered(self, name: str) -> RegisteredModel:
         return self._client.get_registered_model(name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -32,8 +33,8 @@ PICTURES = "pictures"
 NOTE_TAG = "mlflow.note.content"
 PARAM_LENGTH = 6000
 TAG_LENGTH = 5000
-# MLflow refuses more in one request.
-PARAMS_AT_ONCE, METRICS_AT_ONCE = 100, 1000
+# MLflow refuses more in one request: a hundred of each but metrics, a thousand in all.
+PARAMS_AT_ONCE, METRICS_AT_ONCE = 100, 800
 
 
 class Runs(Backend):
@@ -58,8 +59,7 @@ class Runs(Backend):
             Written over those that are there.
         """
         run = self._find({TURN_TAG: turn_id}) or self._begin(turn_id, {TURN_TAG: turn_id})
-        self._add_params(run, params)
-        self._add_tags(run.info.run_id, tags or {})
+        self._log(run, params=params, tags=tags or {})
         return str(run.info.run_id)
 
     @translated
@@ -103,17 +103,14 @@ class Runs(Backend):
         key = f"{slot or contents.slot}/{version}"
         known = {MODEL_TAG: key, PARENT_TAG: parent_run_id}
         run = self._find(known) or self._begin(
-            _shown(contents), {**known, NOTE_TAG: _card(contents)}
+            _shown(contents), {**known, NOTE_TAG: _card(contents), **(tags or {})}
         )
         run_id = str(run.info.run_id)
         if run.info.status == "FINISHED":
             return run_id
-        self._add_params(run, params)
-        self._add_tags(run_id, tags or {})
         model = self._logged_model(run, contents, params)
-        self._add_metrics(run, metrics, model_id=model.model_id)
-        for picture in pictures:
-            self._client.log_artifact(run_id, str(picture), PICTURES)
+        self._log(run, params=params, tags=tags or {}, metrics=metrics, model_id=model.model_id)
+        self._add_pictures(run_id, pictures)
         self._client.set_terminated(run_id)
         return run_id
 
@@ -125,7 +122,7 @@ class Runs(Backend):
     @translated
     def log_metrics(self, run_id: str, metrics: Mapping[str, Any]) -> None:
         """Add figures to a run; what is not a finite number is left out."""
-        self._add_metrics(self._client.get_run(run_id), metrics)
+        self._log(self._client.get_run(run_id), metrics=metrics)
 
     @translated
     def log_figure(self, run_id: str, picture: Path, folder: str = PICTURES) -> None:
@@ -145,36 +142,55 @@ class Runs(Backend):
         )
         return found[0] if found else None
 
-    def _begin(self, name: str, tags: Mapping[str, str]) -> Run:
+    def _begin(self, name: str, tags: Mapping[str, Any]) -> Run:
         named = {**tags, "mlflow.runName": name, "mlflow.source.name": "tidewheel"}
-        return self._client.create_run(self.experiment_id, tags=named, run_name=name)
+        texts = {tag: _text(value) for tag, value in named.items()}
+        return self._client.create_run(self.experiment_id, tags=texts, run_name=name)
 
-    def _add_params(self, run: Run, params: Mapping[str, Any]) -> None:
+    def _log(
+        self,
+        run: Run,
+        *,
+        params: Mapping[str, Any] | None = None,
+        tags: Mapping[str, Any] | None = None,
+        metrics: Mapping[str, Any] | None = None,
+        model_id: str | None = None,
+    ) -> None:
+        """Write what the run does not have yet, in as few requests as MLflow allows."""
         new = [
             Param(name, _text(value)[:PARAM_LENGTH])
-            for name, value in params.items()
+            for name, value in (params or {}).items()
             if value is not None and name not in run.data.params
         ]
-        for start in range(0, len(new), PARAMS_AT_ONCE):
-            self._client.log_batch(run.info.run_id, params=new[start : start + PARAMS_AT_ONCE])
-
-    def _add_tags(self, run_id: str, tags: Mapping[str, Any]) -> None:
-        if tags:
-            entries = [RunTag(name, _text(value)) for name, value in tags.items()]
-            self._client.log_batch(run_id, tags=entries)
-
-    def _add_metrics(
-        self, run: Run, metrics: Mapping[str, Any], *, model_id: str | None = None
-    ) -> None:
         # Stamped with the run's start, so that logging them again adds no second point.
-        entries = [
+        figures = [
             Metric(name, number, run.info.start_time, 0, model_id=model_id)
-            for name, value in metrics.items()
+            for name, value in (metrics or {}).items()
             if (number := _finite(value)) is not None
         ]
-        for start in range(0, len(entries), METRICS_AT_ONCE):
-            part = entries[start : start + METRICS_AT_ONCE]
-            self._client.log_batch(run.info.run_id, metrics=part)
+        texts = [
+            RunTag(name, text)
+            for name, value in (tags or {}).items()
+            if run.data.tags.get(name) != (text := _text(value))
+        ]
+        some, other = METRICS_AT_ONCE, PARAMS_AT_ONCE
+        requests = max(-(-len(figures) // some), -(-len(new) // other), int(bool(texts)))
+        for i in range(requests):
+            self._client.log_batch(
+                run.info.run_id,
+                figures[i * some : (i + 1) * some],
+                new[i * other : (i + 1) * other],
+                texts if i == 0 else [],
+            )
+
+    def _add_pictures(self, run_id: str, pictures: Iterable[Path]) -> None:
+        found = list(pictures)
+        if not found:
+            return
+        with tempfile.TemporaryDirectory(prefix="tidewheel-") as folder:
+            for picture in found:
+                shutil.copyfile(picture, Path(folder) / picture.name)
+            self._client.log_artifacts(run_id, folder, PICTURES)
 
     def _logged_model(self, run: Run, bundle: Bundle, params: Mapping[str, Any]) -> LoggedModel:
         """Return the MLflow model of a run, with the bundle in it."""

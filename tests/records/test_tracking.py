@@ -115,7 +115,7 @@ def test_the_same_version_name_in_two_slots_is_two_runs(case: Case, tmp_path: Pa
         "log_model_artifacts",
         "log_outputs",
         "finalize_logged_model",
-        "log_artifact",
+        "log_artifacts",
         "set_terminated",
     ],
 )
