@@ -20,7 +20,7 @@ from market.timeframes import Instant
 from models.common.predictor import load_model
 from models.common.slot import Slot
 from orchestration.lifecycle.promotion import By, promote
-from orchestration.recorder import Recorder
+from orchestration.recorder import Recorder, Said
 from orchestration.service import resources, steps
 from orchestration.service.errors import NothingFetched
 from orchestration.service.predicting import predict
@@ -29,6 +29,7 @@ from orchestration.service.resources import candles_of, places_of, registry_of, 
 from orchestration.service.turn import run_turn
 from orchestration.service.work import predict_lock, turn_lock
 from orchestration.settings import Settings, load_settings
+from orchestration.spool import Spool
 from orchestration.store.records import ROLE_OF_STATUS
 
 NOW = "2025-05-20T00:00:00Z"
@@ -142,6 +143,18 @@ def test_a_strategy_that_records_live_says_the_same_bits(
     ours, flows = ledger_of(settings)[keys], ledger_of(twin)[keys]
     pd.testing.assert_frame_equal(ours, flows, check_exact=True)
     assert predict(settings, SOON)["predictions"] == 0  # it was written first by the strategy
+
+
+def test_what_a_strategy_said_while_the_database_was_down_comes_first(settings: Settings) -> None:
+    (champion,) = store_of(settings).list_models(status="champion")
+    begun = pd.Timestamp(NOW).value // 10**6
+    said = Said(champion.slot_key, champion.version, "BTC-USDT", begun, [0.125], begun + 61_000)
+    Spool(settings.spool_dir).keep([said])
+    assert predict(settings, SOON)["changed"]
+    rows = ledger_of(settings)
+    bar = rows[(rows["version"] == champion.version) & (rows["ts_ms"] == begun)]
+    assert bar.set_index("symbol")["raw_0"]["BTC-USDT"] == 0.125
+    assert not list(settings.spool_dir.glob("*.json"))
 
 
 def test_while_a_turn_runs_there_is_nothing_to_do(settings: Settings) -> None:

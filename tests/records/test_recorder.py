@@ -95,6 +95,18 @@ def test_who_writes_a_bar_first_has_written_it(known: Store, home: Path) -> None
     assert recorded(known) == [("BTC-USDT", BAR, "champion", 0.25)]
 
 
+def test_a_home_is_enough(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TIDEWHEEL_CONFIG", raising=False)
+    monkeypatch.chdir(home)
+    with Recorder.at_home(home, clock=at(BAR)) as recorder:
+        recorder._store.register_model(SLOT, "v1", status="challenger", serves_from_ms=BAR)
+        live = recorder.of(load_model("majors/direction/v1", home=home))
+        live.predict(ROW, symbol="BTC-USDT", ts=BAR)
+    store = Store(f"sqlite:///{home}/tidewheel.db")
+    assert [row[:3] for row in recorded(store)] == [("BTC-USDT", BAR, "shadow")]
+    store.close()
+
+
 def test_a_thread_writes_by_itself(known: Store, home: Path) -> None:
     recorder = Recorder(known, every_s=0.02, clock=at(BAR))
     recorder.of(load_model("majors/direction/v1", home=home)).predict(
