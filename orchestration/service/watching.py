@@ -8,7 +8,7 @@ from typing import Any
 from market.symbols import scope_of
 from market.timeframes import DAY_MS, instant_ms, utc
 from models.common.slot import Slot
-from orchestration.drift import HARM
+from orchestration.drift import HARM, OK
 from orchestration.judge.lines import lines_of, recipe_of
 from orchestration.judge.verdicts import standings
 from orchestration.lifecycle import promotion
@@ -58,8 +58,10 @@ def watch_now(settings: Settings, now: datetime | str | int) -> Json:
     scope, rows = scope_of(settings.symbols), []
     for kind in settings.kinds:
         slot = Slot(scope, kind, settings.timeframe)
-        if champion_in_store(store, slot) is not None:
-            rows.append(_look(settings, slot, at_ms))
+        champion = champion_in_store(store, slot)
+        if champion is not None:
+            naive = bool(champion.facts.get("baseline"))
+            rows.append(_plain(slot, champion) if naive else _look(settings, slot, at_ms))
     moved = [row["slot"] for row in rows if row["action"] == "rollback"]
     harmed = [row["sentence"] for row in rows if row["status"] == HARM]
     count = f"{len(rows)} slot{'' if len(rows) == 1 else 's'}"
@@ -69,6 +71,18 @@ def watch_now(settings: Settings, now: datetime | str | int) -> Json:
         "slots": rows,
         "rolled_back": moved,
         "sentence": said,
+    }
+
+
+def _plain(slot: Slot, champion: ModelRecord) -> Json:
+    """Return the row of a slot that its baseline serves: its ledger need not be read."""
+    return {
+        "slot": slot.key,
+        "kind": slot.kind,
+        "champion": champion.version,
+        "status": OK,
+        "sentence": "the baseline serves: it has no skill to lose",
+        "action": None,
     }
 
 
