@@ -17,6 +17,7 @@ from orchestration.store.store import Store
 Floats = NDArray[np.float64]
 
 SERVED = "served"
+_SAID = ("champion", BASELINE)
 _HITS = ("direction", "momentum")
 
 
@@ -33,7 +34,7 @@ def track(store: Store, slot: Slot, since_ms: int | None = None) -> Track:
         First bar to look at, by opening time; the whole ledger if None.
     """
     models = {model.version: model for model in store.list_models(slot_key=slot.key)}
-    rows = settled(store.ledger(slot.key, since_ms=since_ms), models)
+    rows = settled(store.ledger(slot.key, since_ms=since_ms, roles=_SAID), models)
     return track_of(slot, rows, models)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -162,6 +163,8 @@ class Ledger(Models):
         version: str | None = None,
         since_ms: int | None = None,
         until_ms: int | None = None,
+        *,
+        roles: Sequence[str] = ROLES,
     ) -> pd.DataFrame:
         """Return predictions beside their outcomes.
 
@@ -173,6 +176,8 @@ class Ledger(Models):
             One version; all of them if not given.
         since_ms, until_ms : int, optional
             Bars with ``since_ms <= ts_ms < until_ms``.
+        roles : sequence of str
+            Only rows that were said in these roles.
 
         Returns
         -------
@@ -190,7 +195,7 @@ class Ledger(Models):
             said = bulk.read(
                 connection,
                 ("p.symbol_id", "p.ts_ms", "p.model_id", "p.role", "p.made_ms", *raws),
-                f"FROM predictions p {where(chosen, symbols, since_ms, until_ms)}",
+                f"FROM predictions p {where(chosen, symbols, since_ms, until_ms)}{_only(roles)}",
             )
             own = where([slot.get("id", 0)], symbols, since_ms, until_ms, "slot_id")
             columns = ("p.symbol_id", "p.ts_ms", *labels)
@@ -277,3 +282,9 @@ class Ledger(Models):
             known = {name: k for k, name in self._symbols(connection).items()}
         ids = np.array([known[name] for name in batch.symbols], dtype=np.int32)
         return {"symbol_id": ids[batch.symbol], "ts_ms": batch.ts}
+
+
+def _only(roles: Sequence[str]) -> str:
+    """Return the condition that rows were said in some roles; none where all are asked for."""
+    codes = [str(ROLES.index(role)) for role in roles]
+    return "" if len(codes) == len(ROLES) else f" AND p.role IN ({', '.join(codes) or 'NULL'})"

@@ -370,3 +370,16 @@ def test_the_query_of_the_document_works(ledger: Store, database_url: str) -> No
     engine.dispose()
     assert tuple(row[:3]) == ("v1", "champion", 5)
     assert float(row[3]) == pytest.approx(2 / 5)
+
+
+def test_only_rows_of_some_roles_are_read_where_they_are_asked_for(store: Store) -> None:
+    slot = "majors/direction/1m"
+    bars = pd.DataFrame({"symbol": "BTC-USDT", "ts_ms": [0, 60_000], "raw": [[0.4], [0.6]]})
+    for version, role in (("v1", "champion"), ("v2", "shadow"), ("v3", "baseline")):
+        store.register_model(slot, version)
+        store.add_predictions(slot, version, role, bars)
+    found = store.ledger(slot, roles=("champion", "baseline"))
+    assert sorted(set(found["version"])) == ["v1", "v3"]
+    assert len(found) == 4
+    assert len(store.ledger(slot)) == 6
+    assert len(store.ledger(slot, roles=())) == 0
