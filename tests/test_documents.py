@@ -287,6 +287,19 @@ def test_drift_and_retraining(reader: Reader, capsys: pytest.CaptureFixture[str]
     assert statuses["direction_predictor_002"] == "champion"
 
 
+def test_the_library_has_both_functions_by_the_real_verdict(reader: Reader) -> None:
+    """What the document's functions do with one difference of 24 h and one f1 against another."""
+    from orchestration.service.drifting import check_model_drift, retrain_drifting_models
+
+    reader.through("Retrain Drifting Models")
+    settings = load_settings(home=reader.home)
+    rows = check_model_drift(settings)
+    assert {row["status"] for row in rows} <= {"LEARNING", "OK"}, "a day of ledger says nothing yet"
+    for name in reader.db.get_flagged_for_retraining():
+        reader.db.clear_flag(name)
+    assert retrain_drifting_models(settings)["sentence"] == "nothing is flagged for retraining"
+
+
 def test_ensembles(reader: Reader) -> None:
     words = reader.through("Test Ensemble")
     assert words["pred"]["direction"] in ("UP", "DOWN")
