@@ -47,6 +47,37 @@ def lived(settings: Settings, right: float, hours: float = 30, seed: int = 0) ->
     return learner
 
 
+def before_it(settings: Settings, right: float) -> str:
+    """The champion before the one that lives now, in shadow since, right so often."""
+    store = store_of(settings)
+    found = store.ledger(SLOT.key, since_ms=BEGUN)
+    own = found[found["role"] == "champion"].drop_duplicates("ts_ms")
+    (previous,) = [
+        m for m in store.list_models(slot_key=SLOT.key) if m.version.endswith("_xgboost")
+    ]
+    (champion,) = store.list_models(slot_key=SLOT.key, status="champion")
+    store.register_model(SLOT.key, champion.version, previous=previous.version)
+    store.register_model(SLOT.key, previous.version, status="challenger", serves_from_ms=BEGUN)
+    hit = np.random.default_rng(1).random(len(own)) < right
+    up = own["outcome_0"].to_numpy()
+    bars = own[["symbol", "ts_ms"]].assign(raw_0=np.where(hit, up, 1 - up) * 0.1 + 0.45)
+    store.add_predictions(SLOT.key, previous.version, "shadow", bars)
+    return previous.version
+
+
+@pytest.mark.parametrize(("right", "back"), [(0.6, "_xgboost"), (0.5, "_baseline")])
+def test_the_previous_champion_comes_back_if_its_line_is_still_proven(
+    new_settings: NewSettings, right: float, back: str
+) -> None:
+    settings = new_settings(symbols="BTC-USDT")
+    lived(settings, right=0.4)
+    before_it(settings, right)
+    (row,) = watch_now(settings, at(30))["slots"]
+    assert row["action"] == "rollback"
+    assert row["now"].endswith(back)
+    assert tracking_of(settings).champion(SLOT) == row["now"]
+
+
 def at(hours: float) -> str:
     return utc(BEGUN + int(hours * 3_600_000)).isoformat()
 
