@@ -22,6 +22,7 @@ from orchestration.service.replays.plan import Plan, plan
 from orchestration.settings import load_settings
 
 Json = dict[str, Any]
+Backfill = Annotated[float | None, Field(ge=0)]
 Workers = Annotated[int | None, Field(ge=1)]
 
 
@@ -43,6 +44,7 @@ def replay(
     end: datetime,
     every: str = "12h",
     predict_every: str | None = None,
+    backfill_days: Backfill = None,
     train_days: Days = None,
     symbols: Symbols = None,
     kinds: Kinds = None,
@@ -63,6 +65,7 @@ def replay(
         end: No turn at or after it.
         every: From turn to turn, such as 12h.
         predict_every: Predictions between turns, such as 1h; at turns only if left out.
+        backfill_days: Days of ledger filled in before the first turn.
         train_days: Days that the longest recipes train on; days is then computed.
         symbols: Trading pairs such as BTC-USDT, learnt together as one scope.
         kinds: Which models to train and judge.
@@ -76,7 +79,7 @@ def replay(
     """
     settings = load_settings(
         symbols=symbols, kinds=kinds, recipes=recipes, timeframe=timeframe, days=days,
-        source=source, seed=seed, workers=workers,
+        source=source, seed=seed, workers=workers, backfill_days=backfill_days,
     )  # fmt: skip
     made = plan(settings, first, end, every, predict_every, train_days=train_days, name=name)
     whole: Any = quote(made)  # Prefect would look for results of tasks in all of it

@@ -109,7 +109,7 @@ def _marks(slot: Json) -> list[tuple[Any, str]]:
 
 def _colours(slots: Sequence[Json]) -> dict[str, str]:
     """Return a colour for each recipe; the baseline's is always the same."""
-    names = {line["recipe"] for slot in slots for line in slot["lines"]}
+    names = {line["recipe"] for slot in slots for line in slot["lines"] if not line["baseline"]}
     names |= {reign["recipe"] for slot in slots for reign in slot["reigns"]}
     others = [name for name in sorted(names) if name != "baseline"]
     found = {name: _RECIPES[k % len(_RECIPES)] for k, name in enumerate(others)}
