@@ -89,6 +89,8 @@ def test_lines_meet_only_on_the_bars_that_both_answered() -> None:
     assert (found["b"].n_champion, found["b"].days_champion) == (2000, round(1000 / 1440, 3))
     assert found["b"].z_champion == 0.0  # there they say the same
     assert found["a"].z_champion is None
+    shorter = standings(lines_of(DIRECTION, pd.concat(parts), models), "b", seed=0)
+    assert (shorter["a"].n_champion, shorter["a"].z_champion) == (2000, 0.0)
     assert found["baseline"].z_champion < -3
     assert found["a"].z == standings(lines, None, seed=0)["a"].z
 

@@ -140,6 +140,8 @@ def test_a_pinned_champion_is_held_and_nothing_of_its_line_beside_it() -> None:
     assert (decision.action, decision.champion) == ("hold", old.version)
     assert decision.statuses[learner(2).version] == "challenger"
     assert decision.statuses[rivals[3].version] == "superseded"
+    told = {row["line"]: row["version"] for row in decision.figures["lines"]}
+    assert told["ridge"] == old.version
 
 
 def test_one_champion_after_another_needs_evidence_each_time() -> None:
@@ -285,6 +287,15 @@ def test_where_the_bytes_broke_the_proven_line_goes_on_with_its_refit() -> None:
     for line, version in ((stand(), learner(2)), (stand(lower=-0.01), base(2))):
         decision = decide(SLOT, [old, base(2), learner(2)], lines(line), broken, GATES)
         assert decision.champion == version.version
+
+
+def test_beside_a_champion_no_other_version_of_its_line_speaks() -> None:
+    old = replace(learner(2, "champion"), faults=("checksum of model.onnx",))
+    shadow, fresh = learner(1, "challenger"), learner(3, z_elder=None)
+    broken = incumbent(old, broken="checksum of model.onnx")
+    decision = decide(SLOT, [old, shadow, base(3), fresh], lines(stand()), broken, GATES)
+    assert decision.champion == fresh.version
+    assert decision.statuses[shadow.version] == "superseded"
 
 
 # ------------------------------------------------------------------ archive
