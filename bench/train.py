@@ -74,6 +74,7 @@ def contest(recipe: Any, panel: Any, days: float) -> dict[str, Callable[[], Any]
     from market.timeframes import instant_ms
     from ml_pipeline.fit import fit, slice_rows
     from ml_pipeline.learner import lesson_of
+    from ml_pipeline.novelty import forget
     from ml_pipeline.splits import turn_split
     from ml_pipeline.tasks import TASKS
 
@@ -85,9 +86,14 @@ def contest(recipe: Any, panel: Any, days: float) -> dict[str, Callable[[], Any]
     naive = task.baseline(rows, rows)
     lesson = lesson_of(recipe, naive, rows)
     learn = recipe.load_estimator()
+
+    def whole() -> Any:
+        forget()
+        return fit(recipe, panel, split, 0)
+
     return {
         "rows": lambda: len(lesson),
-        "whole": lambda: fit(recipe, panel, split, 0),
+        "whole": whole,
         "learner": lambda: learn(lesson, recipe.hyperparams, 0),
         "bare": bare(recipe, lesson),
     }

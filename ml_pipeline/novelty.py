@@ -20,7 +20,10 @@ F × K numbers, and reading a row costs as much as a small layer.
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -109,6 +112,9 @@ class Novelty:
 def fit_novelty(train: Matrix, later: Matrix) -> Novelty:
     """Fit the yardstick on the rows `train`, its limit on the rows `later`, both [n, F].
 
+    Recipes of a kind mostly read the same columns of the same rows, one after the other: a
+    yardstick that was fitted lately on the same numbers is not fitted again.
+
     Parameters
     ----------
     train
@@ -121,6 +127,49 @@ def fit_novelty(train: Matrix, later: Matrix) -> Novelty:
     Columns are read one at a time and rows in pieces of 4,096: memory beside the two matrices is
     that of one matrix F × F and one piece.
     """
+    return _LATELY.get(_digest(train, later), lambda: _fit(train, later))
+
+
+class _Lately:
+    """The last few yardsticks, by a digest of what they were fitted on."""
+
+    def __init__(self, most: int) -> None:
+        self._most, self._kept, self._turn = most, dict[bytes, Novelty](), Lock()
+
+    def get(self, key: bytes, fit: Callable[[], Novelty]) -> Novelty:
+        """Return what is kept under `key`, or what `fit` makes, which is then kept."""
+        with self._turn:
+            found = self._kept.pop(key, None)
+        found = found or fit()
+        with self._turn:
+            self._kept[key] = found
+            while len(self._kept) > self._most:
+                self._kept.pop(next(iter(self._kept)))
+        return found
+
+    def clear(self) -> None:
+        """Keep nothing."""
+        with self._turn:
+            self._kept.clear()
+
+
+_LATELY = _Lately(8)
+
+
+def forget() -> None:
+    """Forget what was fitted lately: who measures a fit wants the whole of it."""
+    _LATELY.clear()
+
+
+def _digest(*matrices: Matrix) -> bytes:
+    digest = hashlib.sha256()
+    for matrix in matrices:
+        digest.update(repr((matrix.shape, matrix.dtype.str)).encode())
+        digest.update(np.ascontiguousarray(matrix).data)
+    return digest.digest()
+
+
+def _fit(train: Matrix, later: Matrix) -> Novelty:
     floor, middle, gain = _scales(train)
     mean, axes, variance = _components(train, floor, middle, gain)
     ends = _ends(train, floor, middle, gain, mean)

@@ -79,6 +79,8 @@ class Backend:
     ) -> None:
         self.tracking_uri = with_driver(tracking_uri)
         self._client, self.experiment_id = prepare(tracking_uri, artifact_root, experiment)
+        # MLflow's number of a version, by registered model and version: never another one's.
+        self._numbers: dict[tuple[str, str], str] = {}
 
 
 @translated

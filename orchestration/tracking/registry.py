@@ -258,10 +258,33 @@ class Registry(Runs):
         return self._client.get_registered_model(name)
 
     def _lookup(self, name: str, version: str) -> ModelVersion | None:
+        known = self._remembered(name, version)
+        if known is not None:
+            return known
         query = f"name = '{name}' and tags.`{VERSION_TAG}` = '{version}'"
         found = self._client.search_model_versions(query)
+        if not found:
+            return None
         # The oldest: should two ever have been made, all go on with the same one.
-        return min(found, key=lambda entry: int(entry.version)) if found else None
+        oldest = min(found, key=lambda entry: int(entry.version))
+        self._numbers[name, version] = str(oldest.version)
+        return oldest
+
+    def _remembered(self, name: str, version: str) -> ModelVersion | None:
+        """Return a version by the number it was found under before: a search costs far more."""
+        number = self._numbers.get((name, version))
+        if number is None:
+            return None
+        try:
+            found = self._client.get_model_version(name, number)
+        except MlflowException as error:
+            if not _missing(error):
+                raise
+            found = None
+        if found is None or found.tags.get(VERSION_TAG) != version:
+            self._numbers.pop((name, version), None)
+            return None
+        return found
 
     def _version(self, slot: object, version: str) -> ModelVersion:
         found = self._lookup(registry_name(str(slot)), version)

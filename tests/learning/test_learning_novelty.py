@@ -15,7 +15,7 @@ from features.program import FeatureProgram
 from market.simulated import SimulatedSource
 from ml_pipeline.export import novelty_of, score, session
 from ml_pipeline.fit import fit, fit_baseline
-from ml_pipeline.novelty import Novelty, fit_novelty
+from ml_pipeline.novelty import Novelty, fit_novelty, forget
 from ml_pipeline.onnx_graph import Graph
 from ml_pipeline.recipes import RECIPES
 from tests.learning.planted import planted_panel, split_of
@@ -188,3 +188,19 @@ def test_every_fit_brings_its_novelty_and_two_fits_bring_the_same(kind: str) -> 
         novelty = novelty_of(model.onnx, panel.columns(model.columns))
         assert 0.002 < (novelty > 1).mean() < 0.03
         assert score(model.onnx, panel).shape[1] == (2 if kind == "volatility" else 1)
+
+
+def test_the_same_rows_are_fitted_once_and_come_out_as_if_alone() -> None:
+    X = rows()
+    forget()
+    alone = fit_novelty(X[:TRAIN], X[TRAIN:LATER])
+    assert fit_novelty(X[:TRAIN].copy(), X[TRAIN:LATER]) is alone
+    other = fit_novelty(X[:TRAIN], X[TRAIN + 1 : LATER])
+    assert other is not alone
+    forget()
+    again = fit_novelty(X[:TRAIN], X[TRAIN:LATER])
+    assert again is not alone
+    np.testing.assert_array_equal(again(X), alone(X))
+    for i in range(9):  # only the last few are kept
+        fit_novelty(X[i : i + 300, :3], X[TRAIN:LATER, :3])
+    assert fit_novelty(X[:TRAIN], X[TRAIN:LATER]) is not again

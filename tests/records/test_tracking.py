@@ -184,6 +184,17 @@ def test_a_version_is_registered_once(case: Case) -> None:
     assert registry_name(case.slot.key) in model.tags["mlflow.modelVersions"]
 
 
+def test_a_version_that_was_deleted_in_the_registry_is_registered_anew(case: Case) -> None:
+    assert case.register() == 1
+    case.tracking.set_status(case.slot, "v1", "champion")
+    case.tracking._client.delete_model_version(registry_name(case.slot.key), "1")
+    with pytest.raises(UnknownVersion):
+        case.tracking.set_status(case.slot, "v1", "archived")
+    assert case.register() == 2
+    case.tracking.set_status(case.slot, "v1", "archived")
+    assert [(v.number, v.status) for v in case.tracking.versions(case.slot)] == [(2, "archived")]
+
+
 def test_a_registration_that_was_killed_is_completed(
     case: Case, monkeypatch: pytest.MonkeyPatch
 ) -> None:
