@@ -113,7 +113,9 @@ def _with_scale(model: Composed, calibration: Rows) -> Composed:
     return replace(model, scale_blend=blend)
 
 
-def fit(recipe: Recipe, panel: Panel, split: TurnSplit, seed: int) -> Fitted:
+def fit(
+    recipe: Recipe, panel: Panel, split: TurnSplit, seed: int, *, novelty: bool = True
+) -> Fitted:
     """Fit `recipe` and blend it into its baseline.
 
     Parameters
@@ -126,6 +128,9 @@ def fit(recipe: Recipe, panel: Panel, split: TurnSplit, seed: int) -> Fitted:
         Bounds of the slices.
     seed
         Of everything the learner draws. The same arguments give the same bytes.
+    novelty
+        Whether the graph also says how far a row lies from the training rows; what else it says is
+        the same without.
 
     Raises
     ------
@@ -137,7 +142,7 @@ def fit(recipe: Recipe, panel: Panel, split: TurnSplit, seed: int) -> Fitted:
     choice = chosen(recipe, panel, split, seed)
     recipe = recipe if choice is None else choice.recipe
     model, train, calibration, head = compose(recipe, panel, split, seed)
-    fitted = _fitted(model, recipe.name, train, calibration, head, recipe.spec())
+    fitted = _fitted(model, recipe.name, train, calibration, head, recipe.spec(), novelty)
     return fitted if choice is None else replace(fitted, facts=fitted.facts | choice.facts())
 
 
@@ -150,13 +155,13 @@ def chosen(recipe: Recipe, panel: Panel, split: TurnSplit, seed: int) -> ColumnC
     return choose_columns(recipe, train, head, seed)
 
 
-def fit_baseline(kind: str, panel: Panel, split: TurnSplit) -> Fitted:
-    """Fit the naive model of `kind` on the same slices; raises as `fit` does."""
+def fit_baseline(kind: str, panel: Panel, split: TurnSplit, *, novelty: bool = True) -> Fitted:
+    """Fit the naive model of `kind` on the same slices; otherwise as `fit`."""
     task = TASKS[kind]
     _on_one_thread()
     train, calibration, head = _slices(task, panel, split)
     model = Composed(task, task.columns(panel.timeframe), task.baseline(train, calibration))
-    return _fitted(model, BASELINE, train, calibration, head, {})
+    return _fitted(model, BASELINE, train, calibration, head, {}, novelty)
 
 
 def _on_one_thread() -> None:
@@ -199,9 +204,11 @@ def _fitted(
     calibration: Rows,
     head: dict[str, Any],
     spec: dict[str, Any],
+    novelty: bool,
 ) -> Fitted:
-    X = train.matrix(model.columns)
-    model = replace(model, novelty=fit_novelty(X, calibration.matrix(model.columns)))
+    if novelty:
+        known, later = train.matrix(model.columns), calibration.matrix(model.columns)
+        model = replace(model, novelty=fit_novelty(known, later))
     onnx_bytes = model.to_onnx()
     step = max(len(calibration) // _PARITY_ROWS, 1)
     probe = calibration.take(np.arange(len(calibration)) % step == 0)
@@ -209,8 +216,9 @@ def _fitted(
         "baseline_is": model.baseline.name,
         "training_rows": len(train),
         "calibration_rows": len(calibration),
-        "novel_share": FLAGGED,
     }
+    if novelty:
+        facts["novel_share"] = FLAGGED
     if model.blend is not None:
         facts |= {"weight": model.blend.weight.tolist(), "weight_z": model.blend.z.tolist()}
     if model.scale_blend is not None:

@@ -140,7 +140,15 @@ def fold_split(
     return TurnSplit(train, calibration, selection, holdout, timeframe, horizon_bars, shrunk)
 
 
-def fit_fold(recipe: Recipe | str, panel: Panel, fold: Fold, split: TurnSplit, seed: int) -> Fitted:
+def fit_fold(
+    recipe: Recipe | str,
+    panel: Panel,
+    fold: Fold,
+    split: TurnSplit,
+    seed: int,
+    *,
+    novelty: bool = True,
+) -> Fitted:
     """Fit a recipe, or the baseline of the kind of that name, on what was known before the fold.
 
     What the fit is given ends with the fold's start: it cannot read further if it wanted to.
@@ -152,8 +160,8 @@ def fit_fold(recipe: Recipe | str, panel: Panel, fold: Fold, split: TurnSplit, s
     """
     past = fold.known(panel)
     if isinstance(recipe, str):
-        return fit_baseline(recipe, past, split)
-    return fit(recipe, past, split, seed)
+        return fit_baseline(recipe, past, split, novelty=novelty)
+    return fit(recipe, past, split, seed, novelty=novelty)
 
 
 def forecast(
@@ -161,9 +169,10 @@ def forecast(
 ) -> Forecast:
     """Fit as `fit_fold` does, and say what the exported graph makes of the fold's bars.
 
-    Bars whose outcome is not known, or never will be, are forecast too: a ledger settles them.
+    Bars whose outcome is not known, or never will be, are forecast too: a ledger settles them. The
+    model goes nowhere, so it is not taught to tell what is novel to it.
     """
-    fitted = fit_fold(recipe, panel, fold, split, seed)
+    fitted = fit_fold(recipe, panel, fold, split, seed, novelty=False)
     rows = fold.rows(panel)
     raw = score(fitted.onnx, rows)
     return Forecast(fitted, split, np.array(rows.ts), np.array(rows.symbol), raw)

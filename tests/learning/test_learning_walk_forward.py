@@ -10,6 +10,7 @@ import pytest
 
 from ml_pipeline.competing import shared_split
 from ml_pipeline.errors import SplitError
+from ml_pipeline.export import score
 from ml_pipeline.fit import fit, fit_baseline
 from ml_pipeline.panel import Panel
 from ml_pipeline.recipes import RECIPES
@@ -19,6 +20,7 @@ from ml_pipeline.walk_forward import (
     Fold,
     Forecast,
     clock_folds,
+    fit_fold,
     fold_split,
     folds,
     forecast,
@@ -91,7 +93,7 @@ def test_a_history_that_cannot_hold_the_slices_is_refused() -> None:
         fold_split(fold, START_MS, TIMEFRAME, 48, DAYS)
 
 
-@pytest.mark.parametrize("kind", ["direction", "volatility"])
+@pytest.mark.parametrize("kind", TASKS)
 def test_a_fold_where_a_turn_opens_its_holdout_makes_the_turns_very_model(
     kind: str, panel: Panel
 ) -> None:
@@ -105,9 +107,12 @@ def test_a_fold_where_a_turn_opens_its_holdout_makes_the_turns_very_model(
     assert replace(split, holdout=turn.holdout) == turn
     recipe = RECIPES[kind][1]
     ours, theirs = forecast(recipe, panel, fold, split, 3), fit(recipe, panel, turn, 3)
-    assert (ours.fitted.onnx, ours.fitted.head) == (theirs.onnx, theirs.head)
-    naive = forecast(kind, panel, fold, split, 3).fitted
-    assert naive.onnx == fit_baseline(kind, panel, turn).onnx
+    assert ours.fitted.head == theirs.head
+    np.testing.assert_array_equal(ours.raw, score(theirs.onnx, fold.rows(panel)))
+    assert fit_fold(recipe, panel, fold, split, 3).onnx == theirs.onnx
+    naive, base = forecast(kind, panel, fold, split, 3), fit_baseline(kind, panel, turn)
+    assert naive.fitted.head == base.head
+    np.testing.assert_array_equal(naive.raw, score(base.onnx, fold.rows(panel)))
 
 
 def test_what_comes_after_a_folds_start_changes_no_forecast_of_it(panel: Panel) -> None:
