@@ -62,12 +62,17 @@ def test_after_a_turn_of_the_market_the_shorter_window_wins() -> None:
     assert bench(panel)(recipe)(fit, recipe).onnx == fitted.onnx
 
 
-def test_in_noise_the_plain_refit_stays() -> None:
-    panel = turned(0.0, 0.0)
-    others = variants_of(RECIPE, whole(panel), whole(panel), tuned=False)
-    fitted, facts = refit_best(RECIPE, others, bench(panel))
-    assert fitted is None
-    assert facts["retrained"]["variant"] == PLAIN
+def test_in_noise_the_plain_refit_stays_though_another_looks_better() -> None:
+    lucky = 0
+    for seed in range(3):
+        panel = planted_panel(0.0, seed)
+        others = variants_of(RECIPE, whole(panel), whole(panel), tuned=False)
+        fitted, facts = refit_best(RECIPE, others, bench(panel))
+        plain, *rest = (one["skill"] for one in facts["retrained"]["tried"])
+        lucky += max(rest) > plain
+        assert fitted is None
+        assert facts["retrained"]["variant"] == PLAIN
+    assert lucky >= 1
 
 
 def test_the_holdout_is_not_read() -> None:
