@@ -22,8 +22,8 @@ Capsys = pytest.CaptureFixture[str]
 def test_the_list_says_who_serves_and_how_sure_its_skill_is(desk: Desk, capsys: Capsys) -> None:
     rows = answer(capsys, "models", "list")
     assert [(row["version"], row["role"]) for row in rows] == [
-        (f"{NEWER}_baseline", "champion"), (f"{BASE}_xgboost", "challenger"),
-        (f"{NEWER}_xgboost", None), (f"{BASE}_baseline", None),
+        (f"{NEWER}_baseline", "champion"), (f"{NEWER}_xgboost", "challenger"),
+        (f"{BASE}_xgboost", None), (f"{BASE}_baseline", None),
     ]  # fmt: skip
     assert rows[0]["version"] == desk.champion()
     for row in rows:
@@ -44,7 +44,7 @@ def test_the_list_says_who_serves_and_how_sure_its_skill_is(desk: Desk, capsys: 
     [
         (("--kind", "direction_predictor"), 4),
         (("--kind", "price"), 0),
-        (("--status", "superseded"), 1),
+        (("--status", "superseded"), 2),
         (("--scope", "majors"), 0),
         (("--timeframe", "1m"), 4),
     ],
