@@ -1,13 +1,15 @@
 """A market that breaks: is it seen, who steps down, and does skill come back? The whole process.
 
-    python -m bench.broken [--signal 2] [--before 6] [--after 20] [--predict-every 6h]
-                           [--recipes xgboost,logistic] [--home FOLDER] [--json] [--write]
+    python -m bench.broken [--signal 4] [--before 4] [--backfill 10] [--after 24]
+                           [--predict-every 3h] [--timeframe 5m] [--recipes xgboost,logistic]
+                           [--home FOLDER] [--json] [--write]
 
 A simulated market whose planted signal turns round on 2025-06-03 (``flips``), replayed turn by turn
-by the project's own replay: direction of the next five one-minute bars, three symbols. Before the
-break a champion is promoted from the ledger; from then on it is wrong more often than right. Told
-are the hours from the break to the first alarm, to the baseline's return, to a learner's return,
-and what served in between. With `--home` a run that was stopped goes on where it was.
+by the project's own replay: direction of the next five bars, three symbols. Before the break a
+champion is promoted from a ledger that back-fill began; from then on it is wrong more often than
+right. Told are the hours from the break to the first alarm, to the baseline's return, to a
+learner's return, and what served in between. With `--home` a run that was stopped goes on where it
+was.
 `--write` draws docs/pictures/broken.png. The default takes some five minutes of one core.
 """
 
@@ -51,11 +53,12 @@ def run(given: argparse.Namespace, home: Path) -> Json:
     settings = load_settings(
         home=home,
         source=f"simulated:signal={given.signal:g},flips={FLIP[:10]}",
-        timeframe="1m",
+        timeframe=given.timeframe,
         kinds="direction",
         recipes=given.recipes,
         days=given.days,
         workers=given.workers,
+        backfill_days=given.backfill,
     )
     planned = plan(
         settings,
@@ -171,7 +174,7 @@ def draw(found: Json, path: Path = PICTURE) -> None:
         axes.text(when, 0.02 + 0.06 * (k % 4), f" {word}", size=7, color=colour,
                   transform=axes.get_xaxis_transform())  # fmt: skip
     axes.set_ylabel(f"accuracy of what served, last {ROLLING} h", size=8)
-    axes.set_title(f"SIMULATED market {found['source']}: direction, 1m, three symbols", size=9)
+    axes.set_title(f"SIMULATED market {found['source']}: direction, three symbols", size=9)
     axes.legend(fontsize=7, loc="upper left")
     axes.tick_params(labelsize=7)
     FigureCanvasAgg(figure).print_png(path)  # type: ignore[no-untyped-call]
@@ -196,12 +199,14 @@ def show(found: Json) -> None:
 def main() -> None:
     """Run the break and tell it."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--signal", type=float, default=2.0)
-    parser.add_argument("--before", type=float, default=6, help="days of turns before the break")
-    parser.add_argument("--after", type=float, default=20, help="days of turns after it")
+    parser.add_argument("--signal", type=float, default=4.0)
+    parser.add_argument("--before", type=float, default=4, help="days of turns before the break")
+    parser.add_argument("--after", type=float, default=24, help="days of turns after it")
     parser.add_argument("--days", type=float, default=14, help="of history of a turn")
+    parser.add_argument("--backfill", type=float, default=10, help="days before the first turn")
+    parser.add_argument("--timeframe", default="5m")
     parser.add_argument("--recipes", default="xgboost,logistic")
-    parser.add_argument("--predict-every", default="6h")
+    parser.add_argument("--predict-every", default="3h")
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--home", type=Path)
     parser.add_argument("--json", action="store_true")

@@ -1,7 +1,7 @@
 """Does the process find what is there, and nothing else? Many seeds of markets without and with.
 
     python -m bench.noise [--seeds 100] [--turns 4] [--backfill 14] [--jobs 2] [--timeframe 5m]
-                          [--recipes logistic,ridge,lightgbm] [--markets "random walk"]
+                          [--recipes logistic,ridge] [--markets "random walk"]
                           [--out FILE] [--json]
 
 Each seed is a house of its own in which turns follow each other every twelve hours, as a replay
@@ -72,7 +72,7 @@ def one(market: str, seed: int, asked: Json) -> Json:
     for turn in document["turns"]:
         for slot in turn["summary"]["slots"]:
             row = {
-                "earned": not slot["baseline"], "recipe": slot["recipe"],
+                "learner": not slot["baseline"], "recipe": slot["recipe"],
                 "action": slot["action"], "sentence": slot["sentence"],
             }  # fmt: skip
             slots.setdefault(slot["kind"], []).append(row)
@@ -101,9 +101,9 @@ def shares(rows: list[Json], kind: str | None = None) -> dict[str, Json]:
     """Return how often something that is no baseline served, in the rows of one market."""
     slots = [turns for row in rows for name, turns in row["slots"].items() if kind in (None, name)]
     counted = {
-        "serves at the end": (sum(turns[-1]["earned"] for turns in slots), len(slots)),
-        "ever served": (sum(any(t["earned"] for t in turns) for turns in slots), len(slots)),
-        "slot-turns": (sum(t["earned"] for turns in slots for t in turns), sum(map(len, slots))),
+        "serves at the end": (sum(turns[-1]["learner"] for turns in slots), len(slots)),
+        "ever served": (sum(any(t["learner"] for t in turns) for turns in slots), len(slots)),
+        "slot-turns": (sum(t["learner"] for turns in slots for t in turns), sum(map(len, slots))),
     }
     found = {}
     for name, (hits, of) in counted.items():
@@ -163,7 +163,7 @@ def main() -> None:
     parser.add_argument("--backfill", type=float, default=14, help="days")
     parser.add_argument("--days", type=float, default=14, help="of history of a turn")
     parser.add_argument("--timeframe", default="5m")
-    parser.add_argument("--recipes", default="logistic,ridge,lightgbm")
+    parser.add_argument("--recipes", default="logistic,ridge")
     parser.add_argument("--markets", nargs="+", default=["random walk"], choices=list(MARKETS))
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--out", type=Path, default=Path("var/bench/noise.jsonl"))

@@ -122,17 +122,17 @@ def _power(found: Json) -> Sheet:
     rows = []
     for row in found["found"]:
         chosen = (row["z_promote"], row["ledger_days"]) == (gates["z_promote"], 14)
-        if chosen and row["wander"] in (0.0, 0.5):
+        if chosen and row["wander"] == 0.5 and row["better_by"] != "two points":
             median = row["median_days"]
             rows.append(
                 (
-                    f"{row['case']}: {row['better_by']}, {row['rivals']} rivals, "
-                    f"wander {row['wander']:g}",
+                    f"{row['case']}: {row['better_by']}, {row['rivals']} at once",
                     *(f"{row[f'within_{d}d']:.2f}" for d in (7, 14, 28)),
                     "> 28" if median is None else f"{median:.1f}",
                 )
             )
-    title = f"Promoted within so many days, z_promote {gates['z_promote']:g}, ledger_days 14"
+    at = f"z_promote {gates['z_promote']:g}, ledger_days 14, wander 0.5"
+    title = f"Promoted within so many days, {at}"
     return Sheet("power", title, ("who", "7 d", "14 d", "28 d", "median d"), rows)
 
 
@@ -143,7 +143,7 @@ def _ledgers(found: Json) -> Sheet:
         for r in found["found"]
         if r["wander"] == 0.5 and r["rivals"] == 3 and r["case"] == "newcomer"
     ]
-    for z in sorted({r["z_promote"] for r in chosen}):
+    for z in sorted({r["z_promote"] for r in chosen if 2 < r["z_promote"] < 3}):
         for ledger in sorted({r["ledger_days"] for r in chosen}):
             own = {
                 r["better_by"]: r
@@ -167,6 +167,8 @@ def _cold(found: Json) -> Sheet:
     rows = []
     groups: dict[tuple[str, int, float], Json] = {}
     for row in found["cold"]:
+        if row["knows"] == "two points":
+            continue
         key = (row["knows"], row["learners"], row["wander"])
         groups.setdefault(key, {})[row["z_keep"]] = row
     for (knows, learners, wander), by_keep in groups.items():
