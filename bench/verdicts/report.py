@@ -31,7 +31,10 @@ class Sheet:
         """Return it for a terminal."""
         table = Table(title=self.title, title_justify="left", header_style="bold")
         for k, word in enumerate(self.head):
-            table.add_column(word, justify="left" if k == 0 else "right")
+            if k:
+                table.add_column(word, justify="right")
+            else:
+                table.add_column(word, no_wrap=True)
         for row in self.rows:
             table.add_row(*row)
         return table

@@ -18,6 +18,7 @@ from orchestration.lifecycle.gates import (
     Incumbent,
     faded,
     promotion_shortfalls,
+    recent_shortfalls,
     unproven,
     z_needed,
 )
@@ -209,6 +210,7 @@ def _lines(scene: Scene, choice: Choice, gone: Mapping[str, str]) -> list[dict[s
                 if line in rivals
                 else None,
                 "lacks": promotion_shortfalls(known, to_beat, scene.gates, len(rivals))
+                + recent_shortfalls(one.version, scene.gates)
                 if line in rivals
                 else [],
                 "archived": gone.get(line),

@@ -280,6 +280,20 @@ def promotion_shortfalls(
     return found
 
 
+def recent_shortfalls(version: Contender, gates: Gates) -> list[str]:
+    """Say why the last days speak against a line whose weeks speak for it; empty if they do not.
+
+    The window of the ledger is long: after a break it goes on praising what was learnt before it.
+    The holdout of the version that would serve is the last days alone.
+    """
+    if version.z is None or version.z >= gates.z_refresh:
+        return []
+    return [
+        f"on the last days its version is worse than the baseline, holdout z {version.z:.2f}, "
+        f"{gates.z_refresh:g} allowed"
+    ]
+
+
 def refresh_shortfalls(fresh: Contender, gates: Gates) -> list[str]:
     """Say what keeps a refit from its line's place; empty if nothing does.
 

@@ -11,6 +11,7 @@ from orchestration.lifecycle.gates import (
     Contender,
     Incumbent,
     promotion_shortfalls,
+    recent_shortfalls,
     recovery_shortfalls,
     unproven,
 )
@@ -98,6 +99,7 @@ def _heir(scene: Scene, incumbent: Incumbent) -> tuple[str | None, str]:
         return None, "no other line was there to be promoted"
     short = {
         line: promotion_shortfalls(scene.standing(line), incumbent, scene.gates, len(rivals))
+        + recent_shortfalls(scene.instances[line].version, scene.gates)
         for line in rivals
     }
     for line in rivals:
@@ -132,7 +134,11 @@ def _recover(scene: Scene, incumbent: Incumbent, own: Instance | None, why: str)
 def _roll_back(scene: Scene, incumbent: Incumbent, why: str) -> Choice | None:
     """Return the previous champion's line where it is still proven, then the baseline."""
     before = incumbent.previous_line
-    proven = before in scene.instances and not unproven(scene.standing(str(before)), scene.gates)
+    proven = (
+        before in scene.instances
+        and not unproven(scene.standing(str(before)), scene.gates)
+        and not recent_shortfalls(scene.instances[str(before)].version, scene.gates)
+    )
     line = before if proven and before not in (BASELINE, incumbent.line) else BASELINE
     target = scene.instances.get(str(line))
     if line is None or target is None:

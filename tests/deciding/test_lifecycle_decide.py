@@ -242,6 +242,16 @@ def test_a_rival_over_a_drifting_champion_need_only_hold_its_own() -> None:
         assert decision.action == action
 
 
+def test_weeks_before_a_break_promote_nothing_that_fails_since() -> None:
+    """The window still praises what was learnt before the market turned; the holdout does not."""
+    for z, action in ((-1.64, "promote"), (-1.65, "refresh")):
+        versions = [base(1, "champion"), base(2), learner(2, z=z)]
+        plain = incumbent(versions[0])
+        decision = decide(SLOT, versions, lines(stand()), plain, GATES)
+        assert decision.action == action
+    assert "on the last days its version is worse than the baseline" in decision.sentence
+
+
 def test_a_champion_whose_line_is_no_better_than_the_baseline_gives_way() -> None:
     """Luck promotes now and then; when the window has left it behind, the baseline serves again."""
     old = learner(1, "champion", recipe="ridge")
