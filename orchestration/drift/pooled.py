@@ -15,7 +15,8 @@ within a window. A pool of one slot says nothing that the slot itself does not, 
 
 A pooled verdict accuses no slot by name: DRIFT or HARM of a pool asks for retraining where the
 slot's own score is below its own reference, and never demotes or rolls back. Its false alarms are
-those of one slot, once per pool, not per slot: see docs/verdicts.md.
+those of one slot, once per pool, not per slot: over 60 simulated weeks of four slots each, looked
+at twice a day, .00 at one point over chance and .02 at two points with a daily wander of .0075.
 """
 
 from __future__ import annotations
