@@ -17,7 +17,7 @@ gates at each turn. Finished seeds are kept in `--out`, one line of JSON each: a
 stopped goes on where it was, and other parameters start anew beside them.
 
 The default is the cheap end of the real thing: bars of five minutes and recipes that fit in
-milliseconds, so that a hundred seeds take about half an hour of one core. ``--timeframe 1m
+milliseconds, so that a hundred seeds take about an hour of one core. ``--timeframe 1m
 --recipes default`` is the whole of it, at some minutes a seed.
 """
 
@@ -72,7 +72,7 @@ def one(market: str, seed: int, asked: Json) -> Json:
     for turn in document["turns"]:
         for slot in turn["summary"]["slots"]:
             row = {
-                "learner": not slot["baseline"], "recipe": slot["recipe"],
+                "learner": slot["baseline"] is False, "recipe": slot["recipe"],
                 "action": slot["action"], "sentence": slot["sentence"],
             }  # fmt: skip
             slots.setdefault(slot["kind"], []).append(row)
@@ -146,7 +146,10 @@ def show(rows: list[Json], asked: Json) -> None:
     for market in dict.fromkeys(row["market"] for row in rows):
         own = [row for row in rows if row["market"] == market]
         cpu = sum(row["cpu_s"] for row in own) / len(own)
-        print(f"{market}: {len(own)} seeds, {cpu:.0f} CPU s each")
+        failed = sum(
+            turn["action"] == "failed" for row in own for t in row["slots"].values() for turn in t
+        )
+        print(f"{market}: {len(own)} seeds, {cpu:.0f} CPU s each, {failed} failed slot-turns")
         for kind in (None, *own[0]["slots"]):
             for name, s in shares(own, kind).items():
                 print(
