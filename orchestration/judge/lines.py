@@ -19,7 +19,7 @@ from ml_pipeline.panel import Panel
 from ml_pipeline.scoring import row_losses
 from ml_pipeline.tasks import EVENT_THRESHOLD, TASKS
 from models.common.slot import Slot
-from orchestration.store.records import BACKFILL, ModelRecord
+from orchestration.store.records import BACKFILL, FELL, ModelRecord
 
 Floats = NDArray[np.float64]
 
@@ -109,7 +109,8 @@ def lines_of(slot: Slot, rows: pd.DataFrame, models: Mapping[str, ModelRecord]) 
 
     Of several versions of a recipe at one bar the one that predicted in its time goes before one
     filled in afterwards, and then the freshest. All are scored by one meaning of an event, that of
-    the freshest baseline: losses by different events are no pair.
+    the freshest baseline: losses by different events are no pair. What a line said before it fell
+    speaks for it no more: its weeks would bring it back the day after.
 
     Parameters
     ----------
@@ -118,7 +119,7 @@ def lines_of(slot: Slot, rows: pd.DataFrame, models: Mapping[str, ModelRecord]) 
     models
         Records of the slot's versions, by version; rows of others are left out.
     """
-    own = settled(rows, models)
+    own = since_fall(settled(rows, models), models)
     version, versions = codes(own["version"])
     of = np.array([recipe_of(models[name]) for name in versions], dtype=object)
     live = (own["role"] != BACKFILL).to_numpy(bool)
@@ -128,6 +129,19 @@ def lines_of(slot: Slot, rows: pd.DataFrame, models: Mapping[str, ModelRecord]) 
 def settled(rows: pd.DataFrame, models: Mapping[str, ModelRecord]) -> pd.DataFrame:
     """Return the resolved ledger rows of versions that are registered."""
     return rows[rows["resolved"].to_numpy(bool) & rows["version"].isin(list(models)).to_numpy(bool)]
+
+
+def since_fall(rows: pd.DataFrame, models: Mapping[str, ModelRecord]) -> pd.DataFrame:
+    """Return the rows of each line from the bar on at which a version of it last fell."""
+    fell: dict[str, int] = {}
+    for model in models.values():
+        if (at_ms := model.facts.get(FELL)) is not None:
+            line = recipe_of(model)
+            fell[line] = max(fell.get(line, 0), int(at_ms))
+    if not fell:
+        return rows
+    begins = {name: fell.get(recipe_of(model), 0) for name, model in models.items()}
+    return rows[rows["ts_ms"].to_numpy(np.int64) >= rows["version"].map(begins).to_numpy(np.int64)]
 
 
 def grid_of(

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from models.common.slot import Slot
 from orchestration.drift import Track
-from orchestration.judge.lines import BASELINE, Lines, grid_of, recipe_of, settled
+from orchestration.judge.lines import BASELINE, Lines, grid_of, recipe_of, settled, since_fall
 from orchestration.store.records import ModelRecord
 from orchestration.store.store import Store
 
@@ -25,8 +25,9 @@ def track(store: Store, slot: Slot, since_ms: int | None = None) -> Track:
     """Return what the champions of a slot did, bar by bar, each while it was champion.
 
     It begins where the recipe in service came into it: no champion answers for what another recipe
-    did before. All are scored by one meaning of an event, that of the freshest baseline. A bar that
-    the baseline did not answer is left out: there is nothing to compare with.
+    did before, nor a refit for the version that fell. All are scored by one meaning of an event,
+    that of the freshest baseline. A bar that the baseline did not answer is left out: there is
+    nothing to compare with.
 
     Parameters
     ----------
@@ -43,7 +44,7 @@ def track_of(slot: Slot, rows: pd.DataFrame, models: Mapping[str, ModelRecord]) 
     role = rows["role"].astype(str).to_numpy()
     plain = {name for name, model in models.items() if recipe_of(model) == BASELINE}
     naive = (role == BASELINE) | rows["version"].isin(list(plain)).to_numpy(bool)
-    own = _reign(rows[role == "champion"], models)
+    own = since_fall(_reign(rows[role == "champion"], models), models)
     both = pd.concat([own, rows[naive]])
     line = np.repeat(np.array([SERVED, BASELINE], dtype=object), [len(own), int(naive.sum())])
     grid = grid_of(slot, both, models, line, (both["made_ms"].to_numpy(np.int64),))

@@ -15,6 +15,7 @@ from orchestration.lifecycle.state import PREVIOUS, SERVES_FROM, TENURE
 from orchestration.lifecycle.sync import Synced, sound_bundle
 from orchestration.lifecycle.transitions import IN_SERVICE, check_transition
 from orchestration.store.errors import UnknownModel
+from orchestration.store.records import FELL
 from orchestration.store.store import Store
 from orchestration.tracking import Tracker
 
@@ -76,6 +77,8 @@ def _intent(
     facts.setdefault(decision.champion, {}).update(
         {name: decision.figures[name] for name in (TENURE, PREVIOUS)}
     )
+    if decision.before is not None and decision.figures["fell"]:
+        facts.setdefault(decision.before, {})[FELL] = serves_from_ms
     return Intent(
         slot_key=slot.key,
         action=decision.action,

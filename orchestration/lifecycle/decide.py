@@ -46,7 +46,7 @@ class Decision:
         The decision in words, with the figures that made it.
     figures
         Every figure that was looked at, JSON-able; ``tenure``, ``previous`` and ``memory`` are read
-        back by the next turn.
+        back by the next turn; ``fell`` says that the champion before lost its place by drift.
     """
 
     slot_key: str
@@ -171,6 +171,7 @@ def _figures(
     return {
         "tenure": served + 1,
         "previous": _previous(choice, incumbent, stays=stays),
+        "fell": bool(incumbent and incumbent.drifted and choice.champion != incumbent.version),
         "incumbent": asdict(incumbent) if incumbent else None,
         "gates": scene.gates.model_dump(mode="json"),
         "lines": _lines(scene, choice, gone),
@@ -183,7 +184,7 @@ def _previous(choice: Choice, incumbent: Incumbent | None, *, stays: bool) -> st
     """Return the way back from the new champion."""
     if incumbent is None:
         return None
-    if stays:
+    if stays or choice.line == incumbent.line:  # a version that fell is no way back from its refit
         return incumbent.previous
     if choice.action == "rollback":  # what was left behind is no place to go back to
         return None

@@ -123,11 +123,16 @@ class Incumbent:
         return BASELINE if self.baseline else self.recipe
 
     @property
+    def drifted(self) -> bool:
+        """Whether what it served shows that its skill is gone; a baseline has none to lose."""
+        return self.drift in DRIFTED and not self.baseline
+
+    @property
     def fallen(self) -> str:
-        """Why it can no longer serve; empty if it can; a baseline has no skill to lose."""
+        """Why it can no longer serve; empty if it can."""
         if self.broken:
             return f"its bundle is broken ({self.broken})"
-        if self.drift in DRIFTED and not self.baseline:
+        if self.drifted:
             return f"the ledger says {self.drift}"
         return self.faded
 

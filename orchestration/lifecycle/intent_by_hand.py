@@ -14,7 +14,7 @@ from orchestration.lifecycle.places import Places
 from orchestration.lifecycle.state import PREVIOUS, SERVES_FROM, TENURE
 from orchestration.lifecycle.transitions import IN_SERVICE, check_transition
 from orchestration.store.errors import NoVerdict, UnknownModel
-from orchestration.store.records import ModelRecord
+from orchestration.store.records import FELL, ModelRecord
 
 
 @dataclass(frozen=True)
@@ -111,6 +111,9 @@ def intent_of(
         statuses_before[leaving.version] = leaving.status
     for version, status in statuses.items():
         check_transition(version, statuses_before[version], status)
+    facts: dict[str, dict[str, Any]] = {}
+    if leaving is not None and action == "rollback" and not leaving.facts.get("baseline"):
+        facts[leaving.version] = {FELL: by.at_ms}
     decision = {**_said(by, action), "before": before, "sentence": sentence, "figures": figures}
     shadow = places.tracking.challenger(slot)
     challenger = None if shadow == model.version else shadow
@@ -125,7 +128,7 @@ def intent_of(
         challenger_before=shadow,
         statuses=statuses,
         statuses_before=statuses_before,
-        facts={model.version: _facts(model, before, by, action, decision)},
+        facts=facts | {model.version: _facts(model, before, by, action, decision)},
         tags=_tags(decision),
     )
 

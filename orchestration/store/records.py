@@ -39,6 +39,9 @@ ROLE_OF_STATUS: Final[Mapping[str, str]] = MappingProxyType(
 SERVES_FROM: Final = "serves_from_ms"
 """Fact of a version: the first bar, by opening time, that it predicts in service."""
 
+FELL: Final = "fell_ms"
+"""Fact of a version: when it lost its place for what it did; its line begins its ledger anew."""
+
 
 class _Plain:
     """A record that can be turned into a dict."""

@@ -73,6 +73,19 @@ def test_an_event_is_what_the_freshest_baseline_calls_one(store: Store) -> None:
     assert lines.lines["a"].loss[0, 0] == 0.25
 
 
+def test_a_line_that_fell_begins_its_ledger_anew(store: Store) -> None:
+    """Weeks before a fall would else bring it back two turns after."""
+    fell = {"fell_ms": START_MS + 2 * MINUTE}
+    said = {("A", bar): [0.9] for bar in range(3)}
+    say(store, DIRECTION, "d1_a", "champion", said, recipe="a", **fell)
+    say(store, DIRECTION, "d2_a", "shadow", {("A", bar): [0.2] for bar in (3, 4)}, recipe="a")
+    say(store, DIRECTION, "d2_b", "shadow", {("A", bar): [0.7] for bar in range(5)}, recipe="b")
+    came(store, DIRECTION, {("A", bar): [1.0] for bar in range(5)})
+    lines = found(store)
+    assert lines.lines["a"].known[:, 0].tolist() == [False, False, True, True, True]
+    assert lines.lines["b"].known.all()
+
+
 def test_void_and_open_bars_are_in_no_line(store: Store) -> None:
     say(store, DIRECTION, "d1_a", "shadow", {("A", bar): [0.9] for bar in range(3)}, recipe="a")
     came(store, DIRECTION, {("A", 0): [np.nan], ("A", 1): [1.0]})

@@ -74,6 +74,15 @@ def test_a_champion_does_not_answer_for_the_recipe_before_it(store: Store) -> No
     assert found.score.tolist() == [1.0, 1.0]
 
 
+def test_a_refit_does_not_answer_for_the_version_that_fell(store: Store) -> None:
+    fell = {"status": "superseded", "fell_ms": START_MS + MINUTE}
+    say(store, DIRECTION, "v1", "champion", {("A", 0): [0.1]}, recipe="a", **fell)
+    say(store, DIRECTION, "v2", "champion", {("A", 1): [0.9]}, recipe="a", status="champion")
+    say(store, DIRECTION, "v0", "baseline", {("A", bar): [0.5] for bar in range(2)})
+    came(store, DIRECTION, {("A", bar): [1.0] for bar in range(2)})
+    assert track(store, DIRECTION).score.tolist() == [1.0]
+
+
 def test_a_bar_that_the_baseline_did_not_answer_is_left_out(store: Store) -> None:
     say(store, DIRECTION, "v1", "champion", {("A", 0): [0.9], ("A", 1): [0.9], ("B", 1): [0.9]})
     say(store, DIRECTION, "v0", "baseline", {("A", 0): [0.5], ("B", 1): [0.5]})

@@ -242,6 +242,20 @@ def test_a_rival_over_a_drifting_champion_need_only_hold_its_own() -> None:
         assert decision.action == action
 
 
+def test_what_drift_has_replaced_fell_and_is_no_way_back() -> None:
+    old, before = learner(1, "champion"), learner(1, "challenger", recipe="ridge")
+    versions = [old, learner(2, skill=0.03), before, base(2)]
+    there = {"previous": before.version, "previous_line": "ridge"}
+    fallen = incumbent(old, drift="DRIFT", **there)
+    decision = decide(SLOT, versions, lines(stand()), fallen, GATES)
+    assert (decision.action, decision.champion) == ("promote", versions[1].version)
+    assert decision.figures["fell"] is True
+    assert decision.figures["previous"] == before.version  # and not the one that fell
+    assert decide(SLOT, versions, lines(stand()), incumbent(old), GATES).figures["fell"] is False
+    held = decide(SLOT, versions, lines(stand()), replace(fallen, pinned=True), GATES)
+    assert held.figures["fell"] is False
+
+
 def test_weeks_before_a_break_promote_nothing_that_fails_since() -> None:
     """The window still praises what was learnt before the market turned; the holdout does not."""
     for z, action in ((-1.64, "promote"), (-1.65, "refresh")):

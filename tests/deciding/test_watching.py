@@ -101,7 +101,8 @@ def test_a_harmful_champion_is_rolled_back_between_two_turns(new_settings: NewSe
     assert registry_of(settings).linked(SLOT) == row["now"]
     assert tracking_of(settings).champion(SLOT) == row["now"]
     store = store_of(settings)
-    assert store.get_model(f"{SLOT.key}/{harmful}").status == "archived"
+    left = store.get_model(f"{SLOT.key}/{harmful}")
+    assert (left.status, left.facts["fell_ms"]) == ("archived", instant_ms(at(30)))
     (flag,) = store.list_flags()
     assert (flag.name, flag.cleared_at) == (f"{SLOT.key}/{harmful}", None)
     decided = store.get_model(f"{SLOT.key}/{row['now']}").facts[DECISIONS][-1]
