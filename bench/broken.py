@@ -1,16 +1,18 @@
 """A market that breaks: is it seen, who steps down, and does skill come back? The whole process.
 
-    python -m bench.broken [--signal 4] [--before 4] [--backfill 10] [--after 24]
-                           [--predict-every 3h] [--timeframe 5m] [--recipes xgboost,logistic]
-                           [--home FOLDER] [--json] [--write]
+    python -m bench.broken [--signal 4] [--before 6] [--backfill 6] [--after 18]
+                           [--predict-every 3h] [--recipes ridge] [--home FOLDER] [--json] [--write]
 
-A simulated market whose planted signal turns round on 2025-06-03 (``flips``), replayed turn by turn
-by the project's own replay: direction of the next five bars, three symbols. Before the break a
+A simulated market whose planted signal turns round on 2025-06-03 (``flips``), replayed turn by
+turn by the project's own replay: price in an hour, three symbols, minutes. Before the break a
 champion is promoted from a ledger that back-fill began; from then on it is wrong more often than
-right. Told are the hours from the break to the first alarm, to the baseline's return, to a
+right. Told are the hours from the break to the first alarm, to the baseline's return, to the
 learner's return, and what served in between. With `--home` a run that was stopped goes on where it
 was.
-`--write` draws docs/pictures/broken.png. The default takes some five minutes of one core.
+
+Price, because its baseline is the random walk, which no turn of the signal helps; the baseline of
+direction knows of returns that turn back, learns the new market within days, and leaves a learner
+nothing to win. `--write` draws docs/pictures/broken.png.
 """
 
 from __future__ import annotations
@@ -31,14 +33,15 @@ os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
+from numpy.typing import NDArray
 
 Json = dict[str, Any]
 
 FLIP = "2025-06-03T00:00Z"
 PICTURE = Path(__file__).parents[1] / "docs" / "pictures" / "broken.png"
 HOUR_MS = 3_600_000
-ROLLING = 12
-"""Hours of the rolling accuracy in the picture."""
+KIND = "price"
 
 
 def run(given: argparse.Namespace, home: Path) -> Json:
@@ -54,7 +57,7 @@ def run(given: argparse.Namespace, home: Path) -> Json:
         home=home,
         source=f"simulated:signal={given.signal:g},flips={FLIP[:10]}",
         timeframe=given.timeframe,
-        kinds="direction",
+        kinds=KIND,
         recipes=given.recipes,
         days=given.days,
         workers=given.workers,
@@ -81,8 +84,10 @@ def run(given: argparse.Namespace, home: Path) -> Json:
         "events": slot["events"],
         "drift": slot["drift"],
         "flags": told["flags"],
+        "retrained": slot["retrained"],
+        "served": slot["served"],
         "daily": slot["daily"],
-        "accuracy": accuracy(planned),
+        "lines": {line["recipe"]: line["daily"] for line in slot["lines"] if not line["baseline"]},
         "cost": told["cost"],
     }
 
@@ -114,47 +119,15 @@ def _since(at: int | None, flip: int) -> float | None:
     return None if at is None else (at - flip) / HOUR_MS
 
 
-def accuracy(planned: Any) -> list[Json]:
-    """Return hour by hour how often what served was right in the last hours, and who it was."""
-    from models.common.slot import Slot
-    from orchestration.judge.lines import BASELINE, recipe_of, settled
-    from orchestration.service.beginning import turn_at
-    from orchestration.service.resources import store_of
-
-    slot: Slot = turn_at(planned.settings, planned.first_ms).slot("direction")
-    store = store_of(planned.settings)
-    models = {model.version: model for model in store.list_models(slot_key=slot.key)}
-    rows = settled(store.ledger(slot.key, since_ms=planned.first_ms), models)
-    rows = rows[(rows["role"] == "champion").to_numpy(bool)]
-    p, up = rows["raw_0"].to_numpy(float), rows["outcome_0"].to_numpy(float)
-    known = np.isfinite(up)
-    right = np.where(p == 0.5, 0.5, (p > 0.5) == (up > 0.5))[known]
-    ts = rows["ts_ms"].to_numpy(np.int64)[known]
-    plain = np.array([recipe_of(models[v]) == BASELINE for v in rows["version"]])[known]
-    found = []
-    for end in range(planned.first_ms + HOUR_MS, planned.end_ms + 1, HOUR_MS):
-        inside = (ts >= end - ROLLING * HOUR_MS) & (ts < end)
-        last = (ts >= end - HOUR_MS) & (ts < end)
-        if inside.any() and last.any():
-            found.append(
-                {
-                    "at_ms": end, "accuracy": float(right[inside].mean()),
-                    "n": int(inside.sum()), "baseline": bool(plain[last].mean() > 0.5),
-                }
-            )  # fmt: skip
-    return found
-
-
 def draw(found: Json, path: Path = PICTURE) -> None:
     """Draw the timeline."""
-    at = np.array([row["at_ms"] for row in found["accuracy"]]).astype("datetime64[ms]")
-    share = np.array([row["accuracy"] for row in found["accuracy"]])
-    plain = np.array([row["baseline"] for row in found["accuracy"]])
-    figure = Figure(figsize=(10, 4), layout="constrained")
+    figure = Figure(figsize=(10, 4.2), layout="constrained")
     axes = figure.subplots()
-    axes.axhline(0.5, color="#8a8f98", lw=0.8)
-    for who, mask, colour in (("learner", ~plain, "#2563eb"), ("baseline", plain, "#8a8f98")):
-        axes.plot(at, np.where(mask, share, np.nan), lw=1.5, color=colour, label=f"{who} serves")
+    axes.axhline(0, color="#8a8f98", lw=0.8)
+    for recipe, daily in found["lines"].items():
+        axes.plot(*_days(daily), lw=1, color="#60a5fa", label=f"{recipe}, served or in shadow")
+    served = _days(found["daily"])
+    axes.plot(*served, lw=1.8, color="#111827", label="what served (the baseline: 0)")
     flip = np.datetime64(found["flip"].rstrip("Z"))
     axes.axvline(flip, color="#b91c1c", lw=1.2)
     axes.text(flip, 0.98, " the signal turns round", size=8, color="#b91c1c", va="top",
@@ -173,11 +146,20 @@ def draw(found: Json, path: Path = PICTURE) -> None:
         axes.axvline(when, color=colour, lw=0.7, ls=":")
         axes.text(when, 0.02 + 0.06 * (k % 4), f" {word}", size=7, color=colour,
                   transform=axes.get_xaxis_transform())  # fmt: skip
-    axes.set_ylabel(f"accuracy of what served, last {ROLLING} h", size=8)
-    axes.set_title(f"SIMULATED market {found['source']}: direction, three symbols", size=9)
+    axes.set_ylabel("skill over the random walk, by day", size=8)
+    axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+    axes.set_title(f"SIMULATED market {found['source']}: price in an hour, three symbols", size=9)
     axes.legend(fontsize=7, loc="upper left")
     axes.tick_params(labelsize=7)
     FigureCanvasAgg(figure).print_png(path)  # type: ignore[no-untyped-call]
+
+
+def _days(daily: list[Json]) -> tuple[NDArray[np.datetime64], NDArray[np.float64]]:
+    """Return the middle of each day, and its skill; NaN where a day is missing."""
+    skill = {np.datetime64(row["day"]): row["skill"] for row in daily}
+    days = np.arange(min(skill), max(skill) + 1)
+    values = [np.nan if skill.get(day) is None else skill[day] for day in days]
+    return days.astype("datetime64[h]") + 12, np.array(values, dtype=np.float64)
 
 
 def _ms(at: str) -> int:
@@ -200,12 +182,12 @@ def main() -> None:
     """Run the break and tell it."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--signal", type=float, default=4.0)
-    parser.add_argument("--before", type=float, default=4, help="days of turns before the break")
-    parser.add_argument("--after", type=float, default=24, help="days of turns after it")
-    parser.add_argument("--days", type=float, default=14, help="of history of a turn")
-    parser.add_argument("--backfill", type=float, default=10, help="days before the first turn")
-    parser.add_argument("--timeframe", default="5m")
-    parser.add_argument("--recipes", default="xgboost,logistic")
+    parser.add_argument("--before", type=float, default=6, help="days of turns before the break")
+    parser.add_argument("--after", type=float, default=18, help="days of turns after it")
+    parser.add_argument("--days", type=float, default=9, help="of history of a turn")
+    parser.add_argument("--backfill", type=float, default=6, help="days before the first turn")
+    parser.add_argument("--timeframe", default="1m")
+    parser.add_argument("--recipes", default="ridge")
     parser.add_argument("--predict-every", default="3h")
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--home", type=Path)

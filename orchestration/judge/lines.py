@@ -104,7 +104,9 @@ def recipe_of(model: ModelRecord) -> str:
     return str(model.facts.get("recipe") or model.version.rpartition("_")[2])
 
 
-def lines_of(slot: Slot, rows: pd.DataFrame, models: Mapping[str, ModelRecord]) -> Lines:
+def lines_of(
+    slot: Slot, rows: pd.DataFrame, models: Mapping[str, ModelRecord], *, whole: bool = False
+) -> Lines:
     """Return the lines of a slot, from ledger rows only.
 
     Of several versions of a recipe at one bar the one that predicted in its time goes before one
@@ -118,8 +120,11 @@ def lines_of(slot: Slot, rows: pd.DataFrame, models: Mapping[str, ModelRecord]) 
         As `Store.ledger` returns them; what is not resolved is left out.
     models
         Records of the slot's versions, by version; rows of others are left out.
+    whole
+        Whether what was said before a fall is told too: for a record, never for a decision.
     """
-    own = since_fall(settled(rows, models), models)
+    own = settled(rows, models)
+    own = own if whole else since_fall(own, models)
     version, versions = codes(own["version"])
     of = np.array([recipe_of(models[name]) for name in versions], dtype=object)
     live = (own["role"] != BACKFILL).to_numpy(bool)

@@ -84,6 +84,9 @@ def test_a_line_that_fell_begins_its_ledger_anew(store: Store) -> None:
     lines = found(store)
     assert lines.lines["a"].known[:, 0].tolist() == [False, False, True, True, True]
     assert lines.lines["b"].known.all()
+    models = {model.version: model for model in store.list_models(slot_key=DIRECTION.key)}
+    record = lines_of(DIRECTION, store.ledger(DIRECTION.key), models, whole=True)
+    assert record.lines["a"].known.all()  # a record of what was said forgets nothing
 
 
 def test_void_and_open_bars_are_in_no_line(store: Store) -> None:

@@ -67,7 +67,7 @@ def _slot(plan: Plan, slot: Slot, turns: Sequence[Json], between: Sequence[Json]
     models = {model.version: model for model in store.list_models(slot_key=slot.key)}
     ledger = store.ledger(slot.key, since_ms=plan.first_ms, until_ms=plan.end_ms)
     rows = settled(ledger[(ledger["role"] != BACKFILL).to_numpy(bool)], models)
-    served, lines = served_lines(slot, rows, models), lines_of(slot, rows, models)
+    served, lines = served_lines(slot, rows, models), lines_of(slot, rows, models, whole=True)
     seed = plan.settings.seed
     events = _events(slot, turns, between)
     told: Json = {
