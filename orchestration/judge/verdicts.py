@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from statistics import NormalDist
 
@@ -104,6 +104,7 @@ def standings(
     seed: int,
     level: float = 0.1,
     full_days: float = 14.0,
+    speaking: Collection[str] | None = None,
 ) -> dict[str, Standing]:
     """Return how every line of a slot stands, by recipe.
 
@@ -119,13 +120,16 @@ def standings(
         Of the model confidence set.
     full_days
         Days of ledger on which that level holds; on fewer it is smaller, see `level_on`.
+    speaking
+        Lines that are compared in the confidence set, all if None: one that says nothing any more
+        would leave only the bars before it went.
     """
     to_beat = lines.lines.get(champion) if champion else lines.plain
     found = {
         name: _standing(lines, line, to_beat if to_beat is not line else None, seed)
         for name, line in lines.lines.items()
     }
-    p_values, days = _p_values(lines, seed)
+    p_values, days = _p_values(lines, seed, lines.lines if speaking is None else speaking)
     least = level_on(days, level, full_days)
     return {
         name: replace(one, p_value=p_values.get(name), inside=p_values.get(name, 1.0) > least)
@@ -210,9 +214,12 @@ def paired(line: Line, other: Line) -> tuple[int, Floats, Floats]:
     return int(both.sum()), mean(other.loss), mean(other.loss - line.loss)
 
 
-def _p_values(lines: Lines, seed: int) -> tuple[dict[str, float], float]:
+def _p_values(
+    lines: Lines, seed: int, speaking: Collection[str]
+) -> tuple[dict[str, float], float]:
     """Return p-values of the confidence set of the lines that are old enough, and its days."""
-    length = {name: int(line.known.any(axis=1).sum()) for name, line in lines.lines.items()}
+    there = {name: line for name, line in lines.lines.items() if name in speaking}
+    length = {name: int(line.known.any(axis=1).sum()) for name, line in there.items()}
     longest = max(length.values(), default=0)
     names = [name for name in sorted(length) if length[name] >= max(1, _GROWN * longest)]
     if len(names) < 2:

@@ -60,7 +60,7 @@ def judge_kind(turn: TurnRef, data: Dataset, fits: Fits, openings: int) -> Judge
         for entrant in entrants.values()
     ]
     begin_lines(turn, data, arena, fresh)
-    lines = line_standings(turn, slot, incumbent)
+    lines = line_standings(turn, slot, incumbent, entrants.values())
     holdout = {
         "start": utc(arena.start_ms).isoformat(),
         "end": utc(arena.end_ms).isoformat(),

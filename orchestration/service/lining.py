@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -70,8 +70,17 @@ def _line(entrant: Entrant) -> str:
     return BASELINE if entrant.baseline else entrant.recipe
 
 
-def line_standings(turn: TurnRef, slot: Slot, incumbent: Incumbent | None) -> dict[str, Standing]:
-    """Return how every line of a slot stands by the last days of its ledger."""
+def line_standings(
+    turn: TurnRef, slot: Slot, incumbent: Incumbent | None, entrants: Iterable[Entrant]
+) -> dict[str, Standing]:
+    """Return how every line of a slot stands by the last days of its ledger.
+
+    Parameters
+    ----------
+    entrants
+        Whose lines go on: those of recipes that are archived, or compete no more, are still told
+        of, but no longer compared in the confidence set.
+    """
     store, gates = store_of(turn.settings), turn.settings.gates
     since = turn.at_ms - int(gates.window_days * DAY_MS)
     rows = store.ledger(slot.key, since_ms=since, until_ms=turn.at_ms)
@@ -81,4 +90,5 @@ def line_standings(turn: TurnRef, slot: Slot, incumbent: Incumbent | None) -> di
     lines = lines_of(slot, rows, models)
     champion = incumbent.line if incumbent else None
     seed, level = turn.settings.seed, gates.confidence_set
-    return standings(lines, champion, seed, level, gates.ledger_days)
+    going_on = {_line(entrant) for entrant in entrants}
+    return standings(lines, champion, seed, level, gates.ledger_days, going_on)

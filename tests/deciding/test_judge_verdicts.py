@@ -158,6 +158,20 @@ def test_what_is_provably_worse_is_outside_and_the_young_are_not_compared() -> N
     assert found["young"].p_value is None
 
 
+def test_a_line_that_says_nothing_any_more_takes_no_part_in_the_confidence_set() -> None:
+    """Else the set of those that go on ends with the bars of the one that is gone."""
+    bars, gone = 80 * 60, 60 * 60
+    p, up = market(bars)
+    broke = np.where(np.arange(bars)[:, None] < gone, p, 1 - p)
+    told = {"a": p, "b": broke, "baseline": coin(bars), "dead": p[:gone]}
+    parts = [rows(f"d_{name}", raw, up[: len(raw)]) for name, raw in told.items()]
+    lines = lines_of(DIRECTION, pd.concat(parts), {f"d_{k}": model(f"d_{k}", k) for k in told})
+    assert standings(lines, None, seed=0, full_days=2)["b"].inside
+    found = standings(lines, None, seed=0, full_days=2, speaking={"a", "b", "baseline"})
+    assert not found["b"].inside
+    assert (found["dead"].p_value, found["dead"].inside) == (None, True)
+
+
 def test_a_young_ledger_sets_aside_only_what_is_clearly_worse() -> None:
     assert level_on(14, 0.1, 14) == level_on(30, 0.1, 14) == 0.1
     assert level_on(0, 0.1, 14) == 0.0
