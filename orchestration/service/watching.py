@@ -9,7 +9,7 @@ from market.symbols import scope_of
 from market.timeframes import DAY_MS, instant_ms, utc
 from models.common.slot import Slot
 from orchestration.drift import HARM, OK
-from orchestration.judge.lines import lines_of, recipe_of
+from orchestration.judge.lines import BASELINE, lines_of, recipe_of
 from orchestration.judge.verdicts import standings
 from orchestration.lifecycle import promotion
 from orchestration.lifecycle.errors import ChampionMoved, LifecycleError
@@ -123,15 +123,17 @@ def _answer(settings: Settings, seen: Seen, at_ms: int) -> Json:
 def proven_before(settings: Settings, slot: Slot, champion: ModelRecord, at_ms: int) -> list[str]:
     """Return versions of the previous champion's line, freshest first, if it is still proven.
 
+    None where that is the champion's own line: another version of what does harm is no way back.
+
     Proven: the lower 95 % bound of the line's skill over the baseline's, on the last days of the
     ledger that count, is above `Gates.skill_above`.
     """
     store, gates = store_of(settings), settings.gates
     models = {model.version: model for model in store.list_models(slot_key=slot.key)}
     previous = models.get(str(champion.facts.get(PREVIOUS)))
-    if previous is None or previous.facts.get("baseline"):
+    line = recipe_of(previous) if previous else BASELINE
+    if line in (BASELINE, recipe_of(champion)):
         return []
-    line = recipe_of(previous)
     since = at_ms - int(gates.window_days * DAY_MS)
     lines = lines_of(slot, store.ledger(slot.key, since_ms=since, until_ms=at_ms), models)
     standing = standings(lines, None, settings.seed, gates.confidence_set).get(line)

@@ -78,6 +78,17 @@ def test_the_previous_champion_comes_back_if_its_line_is_still_proven(
     assert tracking_of(settings).champion(SLOT) == row["now"]
 
 
+def test_another_version_of_what_does_harm_is_no_way_back(new_settings: NewSettings) -> None:
+    settings = new_settings(symbols="BTC-USDT")
+    harmful = lived(settings, right=0.4)
+    before = before_it(settings, right=0.6)
+    store = store_of(settings)
+    store.register_model(SLOT.key, before, recipe="logistic")  # a person chose among its versions
+    (row,) = watch_now(settings, at(30))["slots"]
+    assert row["champion"] == harmful
+    assert row["now"].endswith("_baseline")
+
+
 def at(hours: float) -> str:
     return utc(BEGUN + int(hours * 3_600_000)).isoformat()
 
