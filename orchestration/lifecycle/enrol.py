@@ -9,6 +9,7 @@ from typing import Any
 from models.common.bundle import Bundle
 from models.common.slot import Slot
 from orchestration.lifecycle.places import Places
+from orchestration.store.records import BACKFILL
 
 _SHOWN = ("skill", "lower", "upper", "z", "n")
 BY_HAND, DEPLOYED = "by_hand", "deployed_ms"
@@ -58,9 +59,12 @@ def enrol(bundle: Bundle, places: Places, pictures: Iterable[Path] = ()) -> str:
 
 
 def lacks_baseline(slot: Slot, places: Places) -> bool:
-    """Return whether a slot has no sound baseline to fall back on."""
+    """Return whether a slot has no sound baseline to fall back on; one of a fold has no bundle."""
     models = places.store.list_models(slot_key=slot.key)
-    return not any(m.facts.get("baseline") and not m.facts.get("faults") for m in models)
+    return not any(
+        m.facts.get("baseline") and not m.facts.get("faults") and not m.facts.get(BACKFILL)
+        for m in models
+    )
 
 
 def enrol_baseline(bundle: Bundle, places: Places) -> None:

@@ -26,7 +26,7 @@ from orchestration.lifecycle.places import Places
 from orchestration.lifecycle.state import PREVIOUS, adopt, champion_in_store
 from orchestration.lifecycle.sync import sound_bundle, sync
 from orchestration.lifecycle.transitions import IN_SERVICE
-from orchestration.store.records import ModelRecord
+from orchestration.store.records import BACKFILL, ModelRecord
 from orchestration.tracking.errors import UnknownVersion
 
 __all__ = ["By", "Moved", "promote", "rollback"]
@@ -214,6 +214,7 @@ def _way_back(slot: Slot, places: Places, first: Sequence[str] | None = None) ->
     champion = record_of(slot, version, places)
     models = {model.version: model for model in places.store.list_models(slot_key=slot.key)}
     naive = [m for m in models.values() if m.facts.get("baseline") and not m.facts.get("faults")]
+    naive = [m for m in naive if not m.facts.get(BACKFILL)]  # a fold leaves no bundle
     choices = [*(_previous(champion, models) if first is None else first)]
     choices += [m.version for m in naive]
     refused: list[str] = []

@@ -6,16 +6,18 @@ from datetime import datetime
 
 from market.symbols import scope_of
 from market.timeframes import instant_ms, timeframe_ms, utc
+from ml_pipeline.recipes import BASELINE
+from models.common.slot import version_name
 from orchestration.engine import in_service
 from orchestration.service.data import competition_of
-from orchestration.service.errors import OtherMarket, OtherParameters
+from orchestration.service.errors import OtherMarket, OtherParameters, TakenMoment
 from orchestration.service.publishing import parameters, turn_run
 from orchestration.service.recovering import recover
 from orchestration.service.refs import Begun, Json, TurnRef
 from orchestration.service.resources import source_of, store_of
 from orchestration.service.staging import preload
 from orchestration.settings import Settings
-from orchestration.store.records import COMPLETED, WITH_FAILURES
+from orchestration.store.records import BACKFILL, COMPLETED, WITH_FAILURES
 from orchestration.store.store import Store
 
 
@@ -36,6 +38,8 @@ def begin(settings: Settings, now: datetime | str | int) -> Begun:
         This turn was begun with other parameters.
     RecipeError
         None of the recipes that the settings name has history enough.
+    TakenMoment
+        A back-fill that looked ahead of this turn has used its versions' names.
     OtherMarket
         What serves was learnt on a simulated market and this one is real, or the reverse.
     """
@@ -47,6 +51,7 @@ def begin(settings: Settings, now: datetime | str | int) -> Begun:
     if newer is not None:
         said = f"the newer turn {newer[0]} is completed; {turn.turn_id} would undo it: nothing done"
         return Begun(turn, "overtaken", said, newer[1])
+    _refuse_taken(store, turn)
     for kind in settings.kinds:
         competition_of(turn, kind)  # raises before anything is written
     found = store.begin_turn(turn.turn_id, parameters(turn))
@@ -97,6 +102,18 @@ def refuse_other_market(turn: TurnRef) -> None:
                     f"{words[not source.simulated]}, but {source.name} gives "
                     f"{words[source.simulated]}; keep each market in a home of its own: "
                     f"use another --home than {turn.settings.home}"
+                )
+
+
+def _refuse_taken(store: Store, turn: TurnRef) -> None:
+    """Refuse a turn whose versions would take the names of folds: a version is fitted once."""
+    names = version_name(turn.at, turn.settings.timeframe, BASELINE).removesuffix(BASELINE)
+    for kind in turn.settings.kinds:
+        for model in store.list_models(slot_key=turn.slot(kind).key):
+            if model.facts.get(BACKFILL) and model.version.startswith(names):
+                raise TakenMoment(
+                    f"{turn.turn_id}: {model.key} is a fold of a back-fill, which a later turn was "
+                    "prepared with; run the turn for a later moment, or in another home"
                 )
 
 

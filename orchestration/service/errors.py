@@ -7,6 +7,7 @@
     ├── PredictRunning     another process predicts in this home
     ├── NothingFetched     between turns: no symbol's candles could be brought up to date
     ├── OtherParameters    this turn was begun with other parameters
+    ├── TakenMoment        a back-fill has given the names of this turn's versions to its folds
     ├── OtherMarket        what serves was learnt on a simulated market and this one is real, or so
     ├── NoTurn             nothing to report yet
     ├── NoLedger           no ledger rows are there, or none that fit
@@ -43,6 +44,10 @@ class NothingFetched(TurnError):
 
 class OtherParameters(TurnError, ValueError):
     """The turn was begun with other parameters."""
+
+
+class TakenMoment(TurnError, ValueError):
+    """A back-fill has given the names of this turn's versions to its folds."""
 
 
 class OtherMarket(TurnError, ValueError):

@@ -17,13 +17,14 @@ from market.source import open_source
 from market.timeframes import DAY_MS, instant_ms, utc
 from ml_pipeline.panel import Panel
 from models.common.slot import Slot
+from orchestration.lifecycle.enrol import lacks_baseline
 from orchestration.service.backfill import backfill
-from orchestration.service.beginning import turn_at
+from orchestration.service.beginning import begin, turn_at
 from orchestration.service.data import make_panel, split_of
-from orchestration.service.errors import BadFolds
+from orchestration.service.errors import BadFolds, TakenMoment
 from orchestration.service.folding import days_of
 from orchestration.service.listing import list_versions
-from orchestration.service.resources import store_of
+from orchestration.service.resources import places_of, store_of
 from orchestration.service.staging import recipe_of
 from orchestration.service.steps import fetch
 from orchestration.service.turn import run_turn
@@ -290,3 +291,25 @@ def test_without_the_setting_a_turn_fills_in_nothing(new_settings: Make) -> None
     settings = new_settings(recipes="logistic")
     run_turn(settings, NOW)
     assert not any("backfill" in m.facts for m in store_of(settings).list_models())
+
+
+def test_a_turn_does_not_take_over_the_name_of_a_fold(new_settings: Make) -> None:
+    settings = new_settings(recipes="logistic")
+    fold = "2025-05-18T0000Z_1m_baseline"
+    facts = {"backfill": True, "baseline": True, "recipe": "baseline"}
+    store_of(settings).register_model(SLOT.key, fold, status="archived", **facts)
+    with pytest.raises(TakenMoment, match=f"{fold} is a fold of a back-fill"):
+        begin(settings, "2025-05-18T00:00:00Z")
+    assert begin(settings, "2025-05-18T00:01:00Z").state == "new"
+
+
+def test_the_baseline_of_a_fold_is_no_way_back(new_settings: Make) -> None:
+    """It has no bundle: a slot that has no other gets one with its first model."""
+    settings = new_settings()
+    places = places_of(settings)
+    assert lacks_baseline(SLOT, places)
+    facts = {"backfill": True, "baseline": True, "recipe": "baseline"}
+    places.store.register_model(SLOT.key, "d1_baseline", status="archived", **facts)
+    assert lacks_baseline(SLOT, places)
+    places.store.register_model(SLOT.key, "d2_baseline", baseline=True)
+    assert not lacks_baseline(SLOT, places)
