@@ -214,9 +214,7 @@ def paired(line: Line, other: Line) -> tuple[int, Floats, Floats]:
     return int(both.sum()), mean(other.loss), mean(other.loss - line.loss)
 
 
-def _p_values(
-    lines: Lines, seed: int, speaking: Collection[str]
-) -> tuple[dict[str, float], float]:
+def _p_values(lines: Lines, seed: int, speaking: Collection[str]) -> tuple[dict[str, float], float]:
     """Return p-values of the confidence set of the lines that are old enough, and its days."""
     there = {name: line for name, line in lines.lines.items() if name in speaking}
     length = {name: int(line.known.any(axis=1).sum()) for name, line in there.items()}

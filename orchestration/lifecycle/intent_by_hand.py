@@ -76,8 +76,13 @@ def words_of(figures: dict[str, Any]) -> str:
         return f"never judged{market}"
     return (
         f"skill {figures['skill']:+.2%}, 95 % interval {figures['lower']:+.2%} to "
-        f"{figures['upper']:+.2%}, n {figures['n']:,.0f}{market}"
+        f"{figures['upper']:+.2%}, n {figures['n']:,.0f}{_where(figures)}{market}"
     )
+
+
+def _where(figures: dict[str, Any]) -> str:
+    days = figures.get("days")
+    return "" if days is None else f" on {days:.1f} days of its line's ledger"
 
 
 def sentence_of(
@@ -85,7 +90,7 @@ def sentence_of(
 ) -> str:
     """Say who serves from now on, in whose place, and what speaks for it."""
     lower = figures["lower"]
-    proven = figures["baseline"] or (lower is not None and lower > 0)
+    proven = figures["baseline"] or (lower is not None and lower > 0 and not figures.get("worse"))
     insisted = "" if proven or action == "rollback" else "; not proven, promoted all the same"
     place = f" in place of {before}" if before else ""
     back = " again" if action == "rollback" else ""

@@ -53,6 +53,7 @@ def promote(
     places: Places,
     by: By,
     before_swap: Callable[[Slot, str | None], None] = lambda slot, before: None,
+    ledger: Mapping[str, Any] | None = None,
 ) -> Moved:
     """Make a version the champion of its slot: alias, statuses and links as one operation.
 
@@ -64,11 +65,15 @@ def promote(
     before_swap
         Called when all checks are passed and nothing has moved yet, with the slot and the version
         that serves; what it raises stops the promotion.
+    ledger
+        What the ledger says of its line (`orchestration.service.lining.by_ledger`); where there is
+        none, what its holdout said counts.
 
     Raises
     ------
     Unproven
-        The lower bound of its skill is not above nought, and nobody insists.
+        The lower bound of its skill is not above nought, or its line is provably worse than the one
+        in service, and nobody insists.
     PromotionRefused
         It was refused by its turn, learnt on another market, or reads features that mean
         something else now.
@@ -83,7 +88,7 @@ def promote(
     """
     with one_at_a_time(places.registry, slot):
         _take_stock(slot, places, by)
-        return _promote(slot, version, places, by, "promote", before_swap)
+        return _promote(slot, version, places, by, "promote", before_swap, ledger)
 
 
 def rollback(
@@ -141,6 +146,7 @@ def _promote(
     by: By,
     action: str,
     before_swap: Callable[[Slot, str | None], None],
+    ledger: Mapping[str, Any] | None = None,
 ) -> Moved:
     tracking = places.tracking
     before = tracking.champion(slot)  # first of all: with MLflow down, nothing moves
@@ -150,7 +156,7 @@ def _promote(
         said = f"{version} serves {slot} already; nothing was moved"
         return Moved(slot.key, action, version, before, synced.challenger, synced.moved, said)
     model = _registered(slot, version, bundle, places)
-    figures = figures_of(model, bundle, places)
+    figures = figures_of(model, bundle, places) | dict(ledger or {})
     _check(slot, model, bundle, places)
     if action == "promote":
         _check_proven(version, figures, by)
@@ -205,6 +211,11 @@ def _check_proven(version: str, figures: dict[str, Any], by: By) -> None:
         raise Unproven(
             f"{version} is not proven to beat its baseline: {words_of(figures)}; --force promotes "
             "it all the same"
+        )
+    if figures.get("worse"):
+        raise Unproven(
+            f"{version} is not promoted: its line is provably worse than the one in service, z "
+            f"{figures['z_champion']:.2f} on the ledger; --force promotes it all the same"
         )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -13,11 +13,14 @@ from orchestration import engine
 from orchestration.judge.lines import BASELINE, lines_of, recipe_of
 from orchestration.judge.verdicts import Standing, standings
 from orchestration.lifecycle.gates import Incumbent
+from orchestration.lifecycle.state import champion_in_store
 from orchestration.service.arena import Arena, Entrant, said
 from orchestration.service.data import read_candles
-from orchestration.service.refs import Dataset, TurnRef
+from orchestration.service.refs import Dataset, Json, TurnRef
 from orchestration.service.resources import source_of, store_of
-from orchestration.store.records import BACKFILL, ModelRecord
+from orchestration.settings import Settings
+from orchestration.store.errors import UnknownModel
+from orchestration.store.records import BACKFILL
 
 
 def begin_lines(turn: TurnRef, data: Dataset, arena: Arena, fresh: Sequence[Entrant]) -> int:
@@ -81,14 +84,47 @@ def line_standings(
         Whose lines go on: those of recipes that are archived, or compete no more, are still told
         of, but no longer compared in the confidence set.
     """
-    store, gates = store_of(turn.settings), turn.settings.gates
-    since = turn.at_ms - int(gates.window_days * DAY_MS)
-    rows = store.ledger(slot.key, since_ms=since, until_ms=turn.at_ms)
-    models: dict[str, ModelRecord] = {
-        model.version: model for model in store.list_models(slot_key=slot.key)
-    }
-    lines = lines_of(slot, rows, models)
-    champion = incumbent.line if incumbent else None
-    seed, level = turn.settings.seed, gates.confidence_set
     going_on = {_line(entrant) for entrant in entrants}
-    return standings(lines, champion, seed, level, gates.ledger_days, going_on)
+    champion = incumbent.line if incumbent else None
+    return standings_at(turn.settings, slot, turn.at_ms, champion, going_on)
+
+
+def standings_at(
+    settings: Settings,
+    slot: Slot,
+    at_ms: int,
+    champion: str | None,
+    speaking: Collection[str] = (),
+) -> dict[str, Standing]:
+    """Return how the lines of a slot stood at a moment; `champion` and `speaking` are lines."""
+    store, gates = store_of(settings), settings.gates
+    since = at_ms - int(gates.window_days * DAY_MS)
+    rows = store.ledger(slot.key, since_ms=since, until_ms=at_ms)
+    models = {model.version: model for model in store.list_models(slot_key=slot.key)}
+    lines = lines_of(slot, rows, models)
+    seed, level = settings.seed, gates.confidence_set
+    return standings(lines, champion, seed, level, gates.ledger_days, speaking)
+
+
+def by_ledger(settings: Settings, slot: Slot, version: str, at_ms: int) -> Json | None:
+    """Return what the ledger says of a version's line, None where it has no verdict on it yet.
+
+    Returns
+    -------
+    dict
+        ``line``, ``skill``, ``lower``, ``upper``, ``z``, ``n``, ``days``, ``z_champion`` against
+        the line in service, and ``worse``: that z is at most the gate `z_refresh`.
+    """
+    store = store_of(settings)
+    try:
+        line = recipe_of(store.get_model(f"{slot.key}/{version}"))
+    except UnknownModel:
+        return None
+    serving = champion_in_store(store, slot)
+    found = standings_at(settings, slot, at_ms, recipe_of(serving) if serving else None).get(line)
+    if found is None or found.lower is None:
+        return None
+    names = ("skill", "lower", "upper", "z", "n", "days", "z_champion")
+    z = found.z_champion
+    worse = z is not None and z <= settings.gates.z_refresh
+    return {"line": line, **{name: getattr(found, name) for name in names}, "worse": worse}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from models.common.slot import Slot
 from orchestration.lifecycle import promotion
 from orchestration.lifecycle.promotion import By, Moved
+from orchestration.service.lining import by_ledger
 from orchestration.service.listing import find_slot, list_versions, pick, slots_of
 from orchestration.service.resources import places_of
 from orchestration.settings import Settings
@@ -38,7 +39,8 @@ def promote(
     keys = {slot.key for slot in slots_of(rows, symbol, kind, timeframe, scope)}
     row = pick([row for row in rows if row["slot"] in keys], version)
     slot = Slot.parse(row["slot"])
-    return promotion.promote(slot, row["version"], places_of(settings), by)
+    ledger = by_ledger(settings, slot, row["version"], by.at_ms)
+    return promotion.promote(slot, row["version"], places_of(settings), by, ledger=ledger)
 
 
 def rollback(

@@ -6,17 +6,17 @@ from datetime import datetime
 from typing import Any
 
 from market.symbols import scope_of
-from market.timeframes import DAY_MS, instant_ms, utc
+from market.timeframes import instant_ms, utc
 from models.common.slot import Slot
 from orchestration.drift import HARM, OK
-from orchestration.judge.lines import BASELINE, lines_of, recipe_of
-from orchestration.judge.verdicts import standings
+from orchestration.judge.lines import BASELINE, recipe_of
 from orchestration.lifecycle import promotion
 from orchestration.lifecycle.errors import ChampionMoved, LifecycleError
 from orchestration.lifecycle.intent_by_hand import By
 from orchestration.lifecycle.state import PREVIOUS, champion_in_store
 from orchestration.lifecycle.transitions import IN_SERVICE
 from orchestration.service.drift_rows import Seen, flag, see
+from orchestration.service.lining import standings_at
 from orchestration.service.refs import Json
 from orchestration.service.resources import places_of, store_of, tracking_of
 from orchestration.settings import Settings
@@ -134,9 +134,7 @@ def proven_before(settings: Settings, slot: Slot, champion: ModelRecord, at_ms: 
     line = recipe_of(previous) if previous else BASELINE
     if line in (BASELINE, recipe_of(champion)):
         return []
-    since = at_ms - int(gates.window_days * DAY_MS)
-    lines = lines_of(slot, store.ledger(slot.key, since_ms=since, until_ms=at_ms), models)
-    standing = standings(lines, None, settings.seed, gates.confidence_set).get(line)
+    standing = standings_at(settings, slot, at_ms, None).get(line)
     if standing is None or standing.lower is None or not standing.lower > gates.skill_above:
         return []
     able = [*IN_SERVICE, "superseded"]

@@ -10,8 +10,9 @@ from collections.abc import Callable
 import pytest
 
 from models.common.predictor import load_model
-from orchestration.lifecycle.errors import ChampionMoved, CutOff, PromotionRunning
+from orchestration.lifecycle.errors import ChampionMoved, CutOff, PromotionRunning, Unproven
 from orchestration.lifecycle.intent import one_at_a_time
+from orchestration.lifecycle.promotion import promote as lifecycle_promote
 from orchestration.service import steps
 from orchestration.service.promoting import promote
 from orchestration.service.resources import places_of, registry_of, store_of, tracking_of
@@ -36,6 +37,21 @@ def test_what_is_not_proven_needs_insisting(desk: Desk, capsys: Capsys) -> None:
     assert desk.champion() == BASELINE
 
 
+def test_the_ledger_of_its_line_says_what_is_proven(desk: Desk, capsys: Capsys) -> None:
+    """A lucky holdout promotes nobody whose weeks say otherwise, and no holdout bars the proven."""
+    places, now = places_of(desk.settings), by("a", "", False, LATER)
+    bad = {"line": "xgboost", "skill": 0.02, "lower": -0.01, "upper": 0.04, "z": 1.0, "n": 9_000}
+    bad |= {"days": 20.0, "z_champion": 1.0, "worse": False}
+    for changes, said in (({}, "on 20.0 days of its line's ledger"), (
+        {"lower": 0.01, "z_champion": -2.0, "worse": True}, "provably worse .* z -2.00",
+    )):  # fmt: skip
+        with pytest.raises(Unproven, match=said):
+            lifecycle_promote(SLOT, LEARNT, places, now, ledger=bad | changes)
+    assert desk.champion() == BASELINE
+    lifecycle_promote(SLOT, LEARNT, places, now, ledger=bad | {"lower": 0.01})
+    assert desk.champion() == LEARNT
+
+
 def test_alias_statuses_and_links_move_and_the_decision_is_kept(desk: Desk, capsys: Capsys) -> None:
     model = load_model(f"{SLOT.scope}/direction")
     found = answer(capsys, *PROMOTE, "--force", "--reason", "tested by hand", "--by", "ada")
@@ -48,7 +64,10 @@ def test_alias_statuses_and_links_move_and_the_decision_is_kept(desk: Desk, caps
     shown = answer(capsys, "models", "show", LEARNT)
     (decision,) = shown["decisions"]
     assert (decision["who"], decision["reason"]) == ("ada", "tested by hand")
-    assert decision["figures"]["n"] == shown["n"]
+    figures = decision["figures"]
+    assert (figures["line"], figures["days"]) == ("xgboost", pytest.approx(0.93, abs=0.1))
+    assert "days of its line's ledger" in found["sentence"]
+    assert shown["n"] < figures["n"]  # of the holdout alone
     (tagged,) = [v for v in tracking_of(desk.settings).versions(SLOT) if v.version == LEARNT]
     assert tagged.tags["promoted_by"] == "ada"
     assert tagged.tags["promoted_because"] == "tested by hand"
