@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
 from ml_pipeline.errors import JudgingError, LearningError
 from ml_pipeline.fit import Fitted
@@ -16,8 +17,10 @@ from ml_pipeline.workplace import Workplace
 from models.common.errors import BadName
 from models.common.slot import Slot, version_name
 from orchestration.judge.lines import recipe_of as line_of
+from orchestration.lifecycle.gates import miscalibrated, unproven
 from orchestration.service.data import split_of
-from orchestration.service.refs import Dataset, Decided, Fit, Fits, Json, TurnRef
+from orchestration.service.judging import contender
+from orchestration.service.refs import Dataset, Decided, Fit, Fits, Json, Judged, TurnRef
 from orchestration.service.resources import store_of
 from orchestration.service.staging import (
     is_sound,
@@ -182,18 +185,22 @@ def told(fit: Fit, flags: Iterable[str]) -> Json:
     return {"recipe": fit.recipe, "version": fit.version, "flags": list(flags), **facts}
 
 
-def settle(turn: TurnRef, fits: Fits, decided: Decided) -> tuple[Json, ...]:
+def settle(turn: TurnRef, fits: Fits, decided: Decided, judged: Judged) -> tuple[Json, ...]:
     """End the flags whose retraining was kept; say of the others why they stay.
 
     Kept is what serves, or is proven and serves in shadow: the version before it of the same recipe
-    is superseded with it. Anything else leaves the flag open, with the reason, and the recipe rests
-    before it is tried again.
+    is superseded with it. Proven by its line's ledger; or by its own holdout, for the ledger still
+    holds the days that it was flagged for. Anything else leaves the flag open, with the reason, and
+    the recipe rests before it is tried again.
     """
     store, found = store_of(turn.settings), []
+    rows = {row["version"]: row for row in judged.contenders}
     for one in fits.retrained:
         status = decided.statuses.get(one["version"], "refused")
-        kept = status in KEPT
+        alone = status == "unproven" and _proves(turn, rows[one["version"]])
+        kept = status in KEPT or alone
         said = f"{one['version']}, retrained as {one['variant']}, is {status}"
+        said += ", but its holdout proves it" if alone else ""
         done = said if kept else f"{said}: the flag stays, and it rests"
         found.append({**one, "kept": kept, "status": status, "sentence": done})
     cleared = {name for one in found if one["kept"] for name in one["flags"]}
@@ -204,3 +211,9 @@ def settle(turn: TurnRef, fits: Fits, decided: Decided) -> tuple[Json, ...]:
             if name not in cleared:
                 store.explain_flag(name, f"{turn.turn_id}: {one['sentence']}")
     return tuple(found)
+
+
+def _proves(turn: TurnRef, row: Mapping[str, Any]) -> bool:
+    """Return whether a version's own holdout shows skill, calibrated."""
+    found, gates = contender(row), turn.settings.gates
+    return not (unproven(found, gates) or miscalibrated(found, gates))

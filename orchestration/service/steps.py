@@ -241,7 +241,7 @@ def decide(turn: TurnRef, kind: str) -> Decided:
     def make() -> Decided:
         publish(turn, kind)
         decided = decide_kind(turn, judge(turn, kind), drift(turn, kind))
-        return replace(decided, retrained=settle(turn, fit(turn, kind), decided))
+        return replace(decided, retrained=settle(turn, fit(turn, kind), decided, judge(turn, kind)))
 
     return once(turn, "decide", kind, Decided, make)
 

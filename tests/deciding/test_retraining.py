@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import asdict
 
 import pytest
 
 from models.common.bundle import read_documents
 from models.common.slot import Slot
+from orchestration.lifecycle.gates import Contender
 from orchestration.service import retraining
+from orchestration.service.beginning import turn_at
+from orchestration.service.refs import Decided, Fits, Judged
 from orchestration.service.reproducing import reproduce_version
 from orchestration.service.resources import registry_of, store_of
-from orchestration.service.retraining import meaning, wishes
+from orchestration.service.retraining import meaning, settle, wishes
 from orchestration.service.turn import run_turn
 from orchestration.settings import Settings
 
@@ -47,7 +51,8 @@ def test_a_flagged_recipe_is_retrained_in_variants_and_kept_only_by_the_gates(
     assert "columns chosen again" in names
     json.dumps(done, allow_nan=False)
     status = store.get_model(f"{SLOT.key}/{done['version']}").status
-    assert done["kept"] is (status in ("champion", "challenger"))
+    proven = status in ("champion", "challenger") or "its holdout proves it" in done["sentence"]
+    assert done["kept"] is proven
     (flag,) = store.list_flags()
     if done["kept"]:
         assert flag.cleared_at is not None
@@ -83,6 +88,25 @@ def test_the_winner_is_the_lines_candidate_and_can_be_made_again(
     assert spec["tuned"] is True
     assert spec["train_days"] < 7 or len(spec["features"]) < 40
     assert reproduce_version(settings, f"{SLOT.key}/{done['version']}")["verdict"] == "identical"
+
+
+@pytest.mark.parametrize("lower", [0.01, -0.01])
+def test_a_retraining_whose_holdout_proves_it_ends_the_flag(
+    settings: Settings, lower: float
+) -> None:
+    """The ledger of its line still holds the days that it was flagged for."""
+    (turn, store) = (turn_at(settings, TURNS[0]), store_of(settings))
+    store.register_model(SLOT.key, "v2_logistic", recipe="logistic")
+    store.flag_for_retraining(SLOT.key, "DRIFT")
+    row = asdict(Contender("v2_logistic", "logistic", False, "candidate", 0.02, lower, 0.03, 3.0))
+    done = {"recipe": "logistic", "version": "v2_logistic", "variant": "x", "flags": [SLOT.key]}
+    fits = Fits("direction", (), (), (done,))
+    statuses = {"v2_logistic": "unproven"}
+    decided = Decided("direction", "keep", "v1", "v1", None, False, statuses, "")
+    judged = Judged("direction", (row,), None, {}, "")
+    (told,) = settle(turn, fits, decided, judged)
+    assert told["kept"] is (lower > 0)
+    assert (store.get_flagged_for_retraining() == []) is (lower > 0)
 
 
 def test_what_failed_rests_and_is_tried_again_later(
