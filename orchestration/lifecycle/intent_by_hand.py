@@ -14,7 +14,7 @@ from orchestration.lifecycle.places import Places
 from orchestration.lifecycle.state import PREVIOUS, SERVES_FROM, TENURE
 from orchestration.lifecycle.transitions import IN_SERVICE, check_transition
 from orchestration.store.errors import NoVerdict, UnknownModel
-from orchestration.store.records import FELL, ModelRecord
+from orchestration.store.records import FELL, REIGN_BEGAN, REIGN_ENDED, ModelRecord
 
 
 @dataclass(frozen=True)
@@ -117,8 +117,10 @@ def intent_of(
     for version, status in statuses.items():
         check_transition(version, statuses_before[version], status)
     facts: dict[str, dict[str, Any]] = {}
-    if leaving is not None and action == "rollback" and not leaving.facts.get("baseline"):
-        facts[leaving.version] = {FELL: by.at_ms}
+    if leaving is not None:
+        facts[leaving.version] = {REIGN_ENDED: by.at_ms}
+        if action == "rollback" and not leaving.facts.get("baseline"):
+            facts[leaving.version][FELL] = by.at_ms
     decision = {**_said(by, action), "before": before, "sentence": sentence, "figures": figures}
     shadow = places.tracking.challenger(slot)
     challenger = None if shadow == model.version else shadow
@@ -164,6 +166,7 @@ def _facts(
         previous = None if own == before else own
     facts = {
         TENURE: 0,
+        REIGN_BEGAN: by.at_ms,
         PREVIOUS: previous,
         DECISIONS: [*model.facts.get(DECISIONS, ()), decision],
     }

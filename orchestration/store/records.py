@@ -39,6 +39,10 @@ ROLE_OF_STATUS: Final[Mapping[str, str]] = MappingProxyType(
 SERVES_FROM: Final = "serves_from_ms"
 """Fact of a version: the first bar, by opening time, that it predicts in service."""
 
+REIGN_BEGAN: Final = "reign_began_ms"
+REIGN_ENDED: Final = "reign_ended_ms"
+"""Facts of a version: when it became champion between two turns, and when it ceased to be."""
+
 FELL: Final = "fell_ms"
 """Fact of a version: when it lost its place for what it did; its line begins its ledger anew."""
 

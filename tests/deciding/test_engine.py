@@ -86,6 +86,32 @@ def test_a_symbol_whose_candles_came_late_is_predicted_all_the_same(
     assert engine.record(store, registry, DIRECTION, both, START_MS).rows == 0
 
 
+def test_bars_before_a_promotion_by_hand_are_those_of_the_champion_before(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Users got what served then, though it is recorded only now."""
+    began = {"serves_from_ms": START_MS}
+    at, back = START_MS + 2 * MINUTE, START_MS + 4 * MINUTE
+    old = {"status": "challenger", "reign_ended_ms": at}
+    store.register_model(DIRECTION.key, "old", **began, **old)
+    store.register_model(DIRECTION.key, "new", status="champion", reign_began_ms=at, **began)
+    registry: Any = SimpleNamespace(folder=lambda *_: None, read=lambda _: None)
+    monkeypatch.setattr(engine, "raw_output", lambda _, panel: np.full((len(panel), 1), 0.6))
+    engine.record(store, registry, DIRECTION, bars_of("A", bars=range(4)), START_MS)
+
+    def said(version: str) -> list[str]:
+        return store.ledger(DIRECTION.key, version)["role"].tolist()
+
+    assert said("old") == ["champion"] * 2 + ["shadow"] * 2
+    assert said("new") == ["shadow"] * 2 + ["champion"] * 2
+    # And back again, at once.
+    store.register_model(DIRECTION.key, "old", status="champion", reign_began_ms=back)
+    store.register_model(DIRECTION.key, "new", status="challenger", reign_ended_ms=back)
+    engine.record(store, registry, DIRECTION, bars_of("A", bars=range(6)), START_MS)
+    assert said("old")[4:] == ["champion"] * 2
+    assert said("new")[4:] == ["shadow"] * 2
+
+
 def test_bars_before_one_that_was_written_live_are_predicted_all_the_same(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
