@@ -22,21 +22,20 @@ import logging
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import numpy as np
-import pandas as pd
 
 from market.symbols import parse_symbol
-from market.timeframes import instant_ms, timeframe_ms
+from market.timeframes import instant_ms
 from models.common.bundle import Bundle
 from models.common.heads import Answer
+from orchestration.said import Said, drain, write
 from orchestration.spool import Spool
-from orchestration.store.errors import BadRecord, DatabaseError, UnknownModel
-from orchestration.store.records import ROLE_OF_STATUS, SERVES_FROM
+from orchestration.store.errors import BadRecord, DatabaseError
 from orchestration.store.store import Store
 
 EVERY_S = 5.0
@@ -45,21 +44,7 @@ BATCH = 500
 """Rows that are written before that."""
 ROOM = 100_000
 """Rows that wait in memory at most."""
-LATE_MS = 3_600_000
-"""A bar that closed longer ago is no live one: who predicts the past does not serve."""
-
 _log = logging.getLogger(__name__)
-
-
-class Said(NamedTuple):
-    """One prediction on its way to the ledger."""
-
-    slot_key: str
-    version: str
-    symbol: str
-    ts_ms: int
-    raw: Any
-    made_ms: int
 
 
 class Telling(Protocol):
@@ -192,7 +177,7 @@ class Recorder:
         self._thread.join()
         atexit.unregister(self.close)
         if not self.flush():
-            self._keep(self._all())
+            self._keep_all()
         if self.dropped or self.refused:
             reasons = ", ".join(f"{n:,} {why}" for why, n in self.refused.items()) or "none"
             _log.warning("%d rows dropped, refused: %s", self.dropped, reasons)
@@ -212,11 +197,7 @@ class Recorder:
             self._wake.wait(self._every_s)
             self._wake.clear()
             if not self._end.is_set() and not self.flush() and len(self._queue) > self._room // 2:
-                self._keep(self._all())
-
-    def _all(self) -> list[Said]:
-        """Take what is in the queue now; others may go on putting into it."""
-        return [self._queue.popleft() for _ in range(len(self._queue))]
+                self._keep_all()
 
     def _take_back(self, spool: Spool) -> None:
         try:
@@ -224,7 +205,10 @@ class Recorder:
         except DatabaseError as error:
             _log.warning("%s; what waits in %s goes on waiting", error, spool.folder)
 
-    def _keep(self, rows: list[Said]) -> None:
+    def _keep_all(self) -> None:
+        """Spool what is in the queue now; others may go on putting into it."""
+        with self._writing:  # nobody else takes from it meanwhile
+            rows = [self._queue.popleft() for _ in range(len(self._queue))]
         if self._spool is None:
             self.dropped += len(rows)
         elif rows:
@@ -272,82 +256,6 @@ class Recorded:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._model, name)
-
-
-def write(store: Store, rows: Iterable[Said]) -> tuple[int, Counter[str]]:
-    """Write rows into the ledger; return how many belong there, and why the others do not.
-
-    Raises
-    ------
-    DatabaseError
-        The database cannot be asked: nothing is lost, the rows can be written again.
-    """
-    refused: Counter[str] = Counter()
-    versions: dict[tuple[str, str], list[Said]] = {}
-    for said in rows:
-        versions.setdefault((said.slot_key, said.version), []).append(said)
-    written = 0
-    for (slot_key, version), own in versions.items():
-        try:
-            model = store.get_model(f"{slot_key}/{version}")
-        except UnknownModel:
-            refused[f"{slot_key}/{version} is not registered"] += len(own)
-            continue
-        serves_from = int(model.facts.get(SERVES_FROM, 0))
-        step = timeframe_ms(slot_key.rpartition("/")[2])
-        fit = [said for said in own if _belongs(said, step, serves_from, refused)]
-        role = ROLE_OF_STATUS.get(model.status, "shadow")
-        try:
-            store.add_predictions(slot_key, version, role, _frame(fit))
-        except BadRecord as error:
-            refused[str(error)] += len(fit)
-            continue
-        written += len(fit)
-    return written, refused
-
-
-def drain(spool: Spool, store: Store) -> int:
-    """Write what waits in a spool into the ledger and return how many rows that were.
-
-    Raises
-    ------
-    DatabaseError
-        The database cannot be asked; the files stay.
-    """
-    count = 0
-    for path, rows in spool.files():
-        written, refused = write(store, (Said(*row) for row in rows))
-        if refused:
-            _log.warning("%s: %s", path, ", ".join(f"{n:,} {why}" for why, n in refused.items()))
-        path.unlink(missing_ok=True)
-        count += written
-    return count
-
-
-def _belongs(said: Said, step: int, serves_from: int, refused: Counter[str]) -> bool:
-    closed = said.ts_ms + step
-    if said.ts_ms % step:
-        refused["ts is not the open of a bar"] += 1
-    elif closed > said.made_ms:
-        refused["the bar had not closed"] += 1
-    elif said.made_ms - closed > LATE_MS:
-        refused["the bar had closed more than an hour before"] += 1
-    elif said.ts_ms < serves_from:
-        refused["the version was not in service at that bar"] += 1
-    else:
-        return True
-    return False
-
-
-def _frame(rows: list[Said]) -> pd.DataFrame:
-    return pd.DataFrame(
-        {
-            "symbol": [said.symbol for said in rows],
-            "ts_ms": np.array([said.ts_ms for said in rows], dtype=np.int64),
-            "raw": [said.raw for said in rows],
-            "made_ms": np.array([said.made_ms for said in rows], dtype=np.int64),
-        }
-    )
 
 
 _canonical = lru_cache(maxsize=1024)(parse_symbol)

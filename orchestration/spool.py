@@ -7,6 +7,7 @@ import logging
 import os
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -34,15 +35,20 @@ class Spool:
         replace_file(path, json.dumps([list(row) for row in rows]).encode())
         return path
 
-    def files(self) -> Iterator[tuple[Path, list[list[Any]]]]:
-        """Yield each file with its rows, the oldest first; one that is damaged is put aside."""
+    def files(self) -> Iterator[tuple[Path, Any]]:
+        """Yield each file with what it holds, the oldest first; what is no JSON is put aside."""
         for path in sorted(self.folder.glob("*.json")):
             try:
                 rows = json.loads(path.read_bytes())
             except FileNotFoundError:  # somebody else has taken it
                 continue
             except ValueError:
-                _log.warning("%s is damaged and put aside", path)
-                path.rename(path.with_suffix(".damaged"))
+                self.put_aside(path)
                 continue
             yield path, rows
+
+    def put_aside(self, path: Path) -> None:
+        """Rename a file that cannot be read, so that it is looked at once only."""
+        _log.warning("%s is damaged and put aside", path)
+        with suppress(FileNotFoundError):  # somebody else has done so
+            path.rename(path.with_suffix(".damaged"))

@@ -23,7 +23,7 @@ from market.timeframes import timeframe_ms, utc
 from ml_pipeline.panel import Panel, build_panel
 from models.common.errors import ModelError
 from orchestration import engine
-from orchestration.recorder import drain
+from orchestration.said import drain
 from orchestration.service.beginning import refuse_other_market, turn_at
 from orchestration.service.data import read_candles, start_ms
 from orchestration.service.errors import NothingFetched, PredictRunning, TurnRunning

@@ -75,13 +75,17 @@ class Session:
         )
 
 
+_DOWN = ("OperationalError", "InternalError", "DatabaseError")
+"""Of the driver's errors those that are nobody's mistake: a lost server, a full or bad disk."""
+
+
 @contextmanager
 def _translated() -> Iterator[None]:
     """Turn the driver's errors into the store's."""
     try:
         yield
     except DBAPIError as error:
-        if error.connection_invalidated or type(error).__name__ == "OperationalError":
+        if error.connection_invalidated or type(error).__name__ in _DOWN:
             raise DatabaseDown(f"the database failed: {error.orig}") from error
         raise
     except StatementError as error:

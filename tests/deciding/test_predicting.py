@@ -20,7 +20,8 @@ from market.timeframes import Instant
 from models.common.predictor import load_model
 from models.common.slot import Slot
 from orchestration.lifecycle.promotion import By, promote
-from orchestration.recorder import Recorder, Said
+from orchestration.recorder import Recorder
+from orchestration.said import Said
 from orchestration.service import resources, steps
 from orchestration.service.errors import NothingFetched
 from orchestration.service.predicting import predict

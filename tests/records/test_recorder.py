@@ -16,7 +16,8 @@ import pytest
 from market.errors import BadSymbol
 from models.common.ensemble import EnsemblePredictor
 from models.common.predictor import load_model
-from orchestration.recorder import Recorder, drain
+from orchestration.recorder import Recorder
+from orchestration.said import drain
 from orchestration.spool import Spool
 from orchestration.store import Store
 from orchestration.store.errors import BadRecord, DatabaseDown
@@ -213,6 +214,42 @@ def test_rows_outlive_a_process_whose_database_was_down(
         )
     assert recorder.dropped == 1
     assert "1 rows dropped" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["7", "{}", '[["majors/direction/1m", "v1"]]', "[7]", '["six"]', f'[["{SLOT}", "v1", "A", "b", [1], 2]]'],
+)  # fmt: skip
+def test_a_file_that_holds_no_rows_does_not_stand_in_the_way(
+    known: Store, tmp_path: Path, text: str
+) -> None:
+    spool = Spool(tmp_path / "spool")
+    spool.folder.mkdir()
+    (spool.folder / "0-7.json").write_text(text)
+    spool.keep([(SLOT, "v1", "BTC-USDT", BAR, [0.5], BAR + MINUTE + 2000)])
+    assert drain(spool, known) == 1
+    left = [path.name for path in spool.folder.iterdir() if path.name != ".lock"]
+    assert left in (["0-7.damaged"], []), "an empty list of rows is no damage"
+
+
+def test_a_database_that_was_damaged_costs_no_row(home: Path, tmp_path: Path) -> None:
+    """A bad disk is a database that is down: rows wait, and the thread lives."""
+    file, spool = tmp_path / "ledger.db", tmp_path / "spool"
+    store = Store(f"sqlite:///{file}")
+    store.register_model(SLOT, "v1", status="champion", serves_from_ms=BAR)
+    store.close()
+    whole = file.read_bytes()
+    for path in tmp_path.glob("ledger.db-*"):
+        path.unlink()
+    file.write_bytes(b"no database at all, only words" * 999)
+    with Recorder(store, spool=spool, clock=at(BAR), every_s=60) as recorder:
+        live = recorder.of(load_model("majors/direction/v1", home=home))
+        live.predict(ROW, symbol="BTC-USDT", ts=BAR)
+        assert not recorder.flush()
+    assert (recorder.dropped, len(list(spool.glob("*.json")))) == (0, 1)
+    store.close()
+    file.write_bytes(whole)
+    assert drain(Spool(spool), store) == 1
 
 
 def test_the_queue_is_bounded(down: Down, home: Path) -> None:
