@@ -164,12 +164,8 @@ def decisions(
     """List who was made champion, kept or archived, and the figures that decided it."""
     from serving import decisions as made
 
-    found = made.decisions(_settings(home), slot, limit)
-    if json:
-        console.print_json(found)
-        return
-    for part in made.shown(found):
-        console.show(part)
+    settings = _settings(home)
+    _answer(made.decisions(settings, slot, limit), made.shown, json, settings, slot)
 
 
 @app.command(epilog="Example: tidewheel drift --slot direction")
@@ -181,12 +177,8 @@ def drift(
     """Show the latest drift verdict of every slot, and of several slots pooled."""
     from serving import drift as told
 
-    rows = told.latest(_settings(home), slot)
-    if json:
-        console.print_json(rows)
-        return
-    for part in told.shown(rows):
-        console.show(part)
+    settings = _settings(home)
+    _answer(told.latest(settings, slot), told.shown, json, settings, slot)
 
 
 @app.command(epilog="Example: tidewheel settings --json")
@@ -197,6 +189,18 @@ def settings(home: Home = None, json: Json = False) -> None:
         console.print_json(shown)
     else:
         console.print_settings(shown)
+
+
+def _answer(rows: Any, shown: Any, json: bool, settings: Any, slot: str | None) -> None:
+    """Print rows as JSON or as what `shown` makes of them; say so where a slot has none."""
+    from serving.past import nothing_of
+
+    if json:
+        console.print_json(rows)
+        return
+    nothing = None if rows else nothing_of(settings, slot)
+    for part in [nothing] if nothing else shown(rows):
+        console.show(part)
 
 
 def main() -> None:

@@ -72,5 +72,7 @@ def flag_table(flags: Sequence[Row]) -> Table:
 
 
 def _slots(row: Row) -> str:
-    count = len(row.get("slots", ()))
+    if "slots" not in row:
+        return "none yet"
+    count = len(row["slots"])
     return f"{count} slot{'' if count == 1 else 's'}"

@@ -9,7 +9,8 @@ import typer
 from rich.markup import escape
 
 from serving import console
-from serving.models import Home, Json, Text, clock, settings_of
+from serving.models import Home, Json, Limit, Text, clock, settings_of
+from serving.past import nothing_of
 
 app = typer.Typer(
     name="ledger",
@@ -27,18 +28,20 @@ Now = Annotated[Text, typer.Option(help="Moment of it, with its zone.", show_def
 
 
 @app.command(epilog="Example: tidewheel ledger status --slot majors/direction/1m")
-def status(slot: Slot = None, home: Home = None, json: Json = False) -> None:
+def status(slot: Slot = None, limit: Limit = None, home: Home = None, json: Json = False) -> None:
     """Count the rows of each slot and version: resolved, first and last bar, role, rows a day."""
     from orchestration.service.keeping import ledger_status
     from serving import ledger_tables
 
-    rows = ledger_status(settings_of(home), slot)
+    settings = settings_of(home)
+    rows = ledger_status(settings, slot)
     if json:
-        console.print_json(rows)
+        console.print_json(rows if limit is None else ledger_tables.newest(rows, limit))
         return
     if not rows:
-        console.show("the ledger is empty; a turn begins it: tidewheel cycle")
-    for part in ledger_tables.status(rows):
+        empty = "the ledger is empty; a turn begins it: tidewheel cycle"
+        console.show(nothing_of(settings, slot) or empty)
+    for part in ledger_tables.status(rows, limit or ledger_tables.LIMIT):
         console.show(part)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
@@ -12,23 +12,33 @@ from rich.table import Table
 from serving.console import table
 
 Row = Mapping[str, Any]
-_VERSION = 34  # characters; a longer one is folded
+LIMIT = 20
+"""Lines of a slot that a table shows."""
+_VERSION = 16  # characters at least; a longer one is folded where there is no room
 _COLUMNS = ("rows", "resolved", "first bar", "last bar", "rows/day")
 
 
-def status(rows: Sequence[Row]) -> Iterator[Table]:
+def newest(rows: Iterable[Row], limit: int) -> list[Row]:
+    """Return the last `limit` rows of each slot."""
+    slots = groupby(rows, key=lambda row: row["slot"])
+    return [row for _, group in slots for row in list(group)[-limit:]]
+
+
+def status(rows: Sequence[Row], limit: int = LIMIT) -> Iterator[Table]:
     """Yield a table for each slot: what the ledger holds of each version and role."""
     for slot, group in groupby(rows, key=lambda row: row["slot"]):
         own = list(group)
         market = " · SIMULATED market" if any(row["simulated"] for row in own) else ""
         total, known = (sum(row[name] for row in own) for name in ("rows", "resolved"))
-        made = table(escape(f"{slot}{market}"), f"{total:,} rows, {known:,} with their outcome")
-        widest = max(len(row["version"]) for row in own)
-        made.add_column("version", overflow="fold", min_width=min(widest, _VERSION))
+        older = f"; {len(own) - limit} older lines are not shown; --limit shows more"
+        told = f"{total:,} rows, {known:,} with their outcome{older if len(own) > limit else ''}"
+        made = table(escape(f"{slot}{market}"), told)
+        made.padding = 0  # every character counts: seven columns in eighty
+        made.add_column("version", overflow="fold", min_width=_VERSION)
         made.add_column("role", no_wrap=True)
         for name in _COLUMNS:
             made.add_column(name, justify="right", no_wrap=True)
-        for row in own:
+        for row in newest(own, limit):
             made.add_row(
                 escape(row["version"]),
                 row["role"],

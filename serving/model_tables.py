@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import groupby
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import groupby, islice
 from typing import Any
 
 from rich.markup import escape
@@ -21,7 +21,18 @@ _LEGEND = (
 _VERDICT = ("skill", "lower", "upper", "z", "n", "times", "effective_n", "base_loss")
 
 
-def listed(rows: Sequence[Row], room: int = 100) -> Iterator[Table | str]:
+LIMIT = 20
+"""Versions of a slot that a table shows."""
+
+
+def first(rows: Iterable[Row], limit: int) -> list[Row]:
+    """Return the first `limit` rows of each slot: what serves, and then the newest."""
+    return [
+        row for _, own in groupby(rows, key=lambda row: row["slot"]) for row in islice(own, limit)
+    ]
+
+
+def listed(rows: Sequence[Row], room: int = 100, left_out: int = 0) -> Iterator[Table | str]:
     """Yield a table for each slot, all with the same columns, and what the marks mean.
 
     In less than a hundred characters of `room` age and size are left out.
@@ -40,6 +51,8 @@ def listed(rows: Sequence[Row], room: int = 100) -> Iterator[Table | str]:
         for row in own:
             made.add_row(*_line(row)[: 3 + len(columns)])
         yield made
+    if left_out:
+        yield f"{_count(left_out, 'older version')} not shown; --limit shows more"
     yield _LEGEND
 
 

@@ -37,6 +37,12 @@ Kind = Annotated[
 ]
 
 
+Limit = Annotated[
+    int | None,
+    typer.Option(
+        help="How many of each slot, the newest.", min=1, show_default="20, with --json all"
+    ),
+]
 Timeframe = Annotated[Text, typer.Option(help="Of this bar length, where there are several.")]
 Reason = Annotated[str, typer.Option(help="Why; kept with the decision.")]
 Who = Annotated[Text, typer.Option("--by", help="Who decides.", show_default="the user")]
@@ -105,6 +111,7 @@ def show_list(
     scope: Scope = None,
     status: Annotated[Text, typer.Option(help="Only this status: champion, unproven, …")] = None,
     timeframe: Annotated[Text, typer.Option(help="Only this bar length.")] = None,
+    limit: Limit = None,
     home: Home = None,
     json: Json = False,
 ) -> None:
@@ -116,10 +123,11 @@ def show_list(
     rows = list_versions(
         settings_of(home), kind=kind, scope=scope, status=status, timeframe=timeframe
     )
+    shown = model_tables.first(rows, limit or (len(rows) if json else model_tables.LIMIT))
     if json:
-        console.print_json(rows)
+        console.print_json(shown)
     elif rows:
-        for part in model_tables.listed(rows, console.room()):
+        for part in model_tables.listed(shown, console.room(), len(rows) - len(shown)):
             console.show(part)
     else:
         console.show("no version fits; train some: tidewheel cycle")

@@ -21,6 +21,12 @@ def turns(settings: Settings, limit: int) -> list[Json]:
     return [asdict(turn) for turn in store_of(existing(settings)).list_turns(limit)]
 
 
+def nothing_of(settings: Settings, slot: str | None) -> str | None:
+    """Return the sentence for a slot of which nothing is there; None where none was asked for."""
+    known = sorted({model.slot_key for model in store_of(existing(settings)).list_models()})
+    return f"nothing of {slot}; there is {', '.join(known)}" if slot and known else None
+
+
 def last_summary(settings: Settings) -> Json:
     """Return the summary of the last turn that finished.
 

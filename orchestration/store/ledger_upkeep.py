@@ -8,12 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from sqlalchemy import Connection, select
 
+from market.timeframes import DAY_MS, timeframe_ms
 from orchestration.store import bulk
 from orchestration.store.ledger import SLOTS, UNRESOLVED, Ledger
 from orchestration.store.ledger_rows import where
 from orchestration.store.records import ROLES
-
-DAY_MS = 86_400_000
 
 
 @dataclass(frozen=True)
@@ -30,8 +29,9 @@ class LedgerLine:
 
     @property
     def rows_per_day(self) -> float:
-        """Rows for each day between the first bar and the last; all of them within one day."""
-        return self.rows / max(1.0, (self.last_ms - self.first_ms) / DAY_MS)
+        """Rows for each day from the first bar's open to the last's close; at least one day."""
+        step = timeframe_ms(self.slot_key.rpartition("/")[2])
+        return self.rows / max(1.0, (self.last_ms + step - self.first_ms) / DAY_MS)
 
 
 class Upkeep(Ledger):

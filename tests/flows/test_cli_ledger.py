@@ -39,8 +39,42 @@ def test_the_ledger_at_a_glance(
     assert call(monkeypatch, "ledger", "status", "--json", "--home", home) == 0
     (row,) = json.loads(capsys.readouterr().out)
     assert (row["rows"], row["resolved"], row["simulated"]) == (2000, 1990, True)
-    assert call(monkeypatch, "ledger", "status", "--slot", "majors/risk/1m", "--home", home) == 0
-    assert "empty" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", ["ledger status", "decisions", "drift"])
+def test_an_unknown_slot_is_not_taken_for_an_empty_home(
+    home: str, command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = [*command.split(), "--slot", "majors/risk/1m", "--home", home]
+    assert call(monkeypatch, *asked) == 0
+    assert f"nothing of majors/risk/1m; there is {SLOT}" in capsys.readouterr().out
+    assert call(monkeypatch, *asked, "--json") == 0
+    assert json.loads(capsys.readouterr().out) == []
+
+
+def test_a_long_ledger_is_told_in_part_and_fits_a_small_terminal(
+    home: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store = store_of(load_settings(home=home))
+    bars = pd.DataFrame({"symbol": "BTC-USDT", "ts_ms": [BAR], "raw_0": 0.5})
+    for hour in range(24):
+        version = f"2025-05-29T{hour:02}00Z_1m_logistic-30d"
+        store.register_model(SLOT, version, simulated=True)
+        store.add_predictions(SLOT, version, "backfill", bars, made_ms=BAR)
+    asked = ["ledger", "status", "--home", home]
+    monkeypatch.setenv("COLUMNS", "80")
+    assert call(monkeypatch, *asked) == 0
+    said = capsys.readouterr().out
+    assert max(map(len, said.splitlines())) <= 80
+    assert all(word in said for word in ("rows/day", "T2300Z", "T0500Z", "2,024 rows"))
+    assert "T0400Z" not in said
+    assert "5 older lines are not shown; --limit shows more" in " ".join(said.split())
+    assert call(monkeypatch, *asked, "--limit", "1") == 0
+    assert "T2200Z" not in capsys.readouterr().out
+    assert call(monkeypatch, *asked, "--json") == 0
+    assert len(json.loads(capsys.readouterr().out)) == 25
+    assert call(monkeypatch, *asked, "--json", "--limit", "2") == 0
+    assert len(json.loads(capsys.readouterr().out)) == 2
 
 
 def test_an_export_names_its_files(

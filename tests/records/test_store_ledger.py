@@ -300,6 +300,11 @@ def test_the_ledger_tells_what_it_holds(ledger: Store) -> None:
     told = [(line.version, line.role, line.rows, line.resolved) for line in found]
     assert told == [("v1", "champion", 8, 6), ("v1", "shadow", 4, 0), ("v2", "baseline", 2, 2)]
     assert (found[0].first_ms, found[0].last_ms, found[0].rows_per_day) == (0, 3 * MINUTE, 8)
+    whole = [pd.DataFrame({"symbol": name, "ts_ms": [k * MINUTE for k in range(2 * DAY)]})
+             for name in ("A", "B")]  # fmt: skip
+    ledger.register_model(SLOT, "v3")
+    ledger.add_predictions(SLOT, "v3", "shadow", pd.concat(whole).assign(raw_0=0.5))
+    assert ledger.ledger_lines(SLOT)[-1].rows_per_day == 2 * DAY
     assert ledger.ledger_span(SLOT) == (0, (2 * DAY + 1) * MINUTE)
     assert ledger.ledger_lines("majors/risk/1m") == []
     assert ledger.ledger_span("majors/risk/1m") is None
