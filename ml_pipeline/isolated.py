@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -26,8 +27,10 @@ def end_with(parent: int) -> None:
     """Let this process end within a second of `parent`: nobody waits for an orphan's answer.
 
     The kernel's own "die with parent" looks at the thread that started the child, which is one of
-    a pool and ends earlier.
+    a pool and ends earlier. A terminal's Ctrl-C reaches children too: it is the parent's to answer,
+    and would break a learner's native code in its middle.
     """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     def watch() -> None:
         while os.getppid() == parent:
@@ -62,9 +65,15 @@ class _WarmChild:
                     f"{name} had not ended after {timeout_s:g} s and was killed; "
                     "raise the limit or give it less data"
                 ) from None
-            except BrokenProcessPool as error:
+            except (BrokenProcessPool, ShutdownExecutorError) as error:
                 self._kill()
                 raise FitCrashed(f"the process that ran {name} died: {error}") from error
+
+    def end(self) -> None:
+        """Kill the child, whatever it does; whoever waits for its answer gets `FitCrashed`."""
+        executor = self._executor
+        if executor is not None:
+            executor.shutdown(wait=False, kill_workers=True)
 
     def _started(self) -> Any:
         """Return an executor whose child answers; the start does not count as time of the fit."""
@@ -134,7 +143,8 @@ def run_beside(
     Each child computes on one thread and takes the next job when it is free, in the order of
     `jobs`: put the longest first. Answers come in any order, and do not depend on the number of
     children. They stay warm between calls as `run_isolated`'s does; callers in several threads
-    queue. An iteration that is broken off ends after the jobs that have begun.
+    queue. An iteration that is broken off kills what has begun, so that Ctrl-C ends at once; who
+    may be interrupted between two answers closes it (`contextlib.closing`).
 
     Parameters
     ----------
@@ -174,5 +184,10 @@ def run_beside(
             for future in as_completed(places):
                 error = future.exception()
                 yield places[future], future.result() if error is None else error
+        except (GeneratorExit, KeyboardInterrupt):  # nobody waits for the answers any more
+            pool.shutdown(wait=False, cancel_futures=True)
+            for child in _BESIDE[:workers]:
+                child.end()
+            raise
         finally:
             pool.shutdown(wait=True, cancel_futures=True)

@@ -39,6 +39,7 @@ Home = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]
 Text = str | None
+_INTERRUPTED = 130  # exit status
 
 
 def option(text: str) -> Any:
@@ -207,9 +208,10 @@ def main() -> None:
     """Run the command line; the one place where an error becomes a sentence."""
     try:
         app()
-    except KeyboardInterrupt:
-        console.say("stopped")
-        sys.exit(130)
+    except SystemExit as ended:
+        if ended.code == _INTERRUPTED:  # what typer makes of Ctrl-C
+            console.say("stopped; what is done is kept, and the same command goes on from there")
+        raise
     except Exception as error:  # noqa: BLE001 - the one place: every error becomes a sentence
         sys.exit(console.explain(error, debug=bool(os.environ.get("TIDEWHEEL_DEBUG"))))
 

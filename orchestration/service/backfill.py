@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import replace
 from datetime import datetime
 
@@ -56,6 +57,7 @@ from orchestration.store.records import BACKFILL
 HOURS = 12.0
 """Length of a fold in turns: that of the time between two of them."""
 
+MOST_DAYS = 3650
 STAGE = "back_fill"
 Tell = Callable[[int, int, str], None]
 """Called with folds done, folds in all, and the one that ended last."""
@@ -194,18 +196,19 @@ def walk(
     answers = run_beside(
         forecast_saved, jobs, workers=settings.workers, timeout_s=settings.fit_timeout_s
     )
-    candles = read_candles(turn, data.symbols, _before(turn, pieces))
     failures = []
-    for done, (place, answer) in enumerate(answers, start=1):
-        piece = pieces[place]
-        error = answer if isinstance(answer, BaseException) else _fault(piece, answer)
-        if error is not None:
-            failures.append(_failure(piece, error))
-        elif isinstance(answer, Forecast):
-            _store(turn, piece, answer, data)
-            _resolve(turn, piece, candles)
-            _finish(turn, piece, len(answer.ts))
-        tell(done, len(pieces), f"{piece.kind} {piece.version}")
+    with closing(answers):
+        candles = read_candles(turn, data.symbols, _before(turn, pieces))
+        for done, (place, answer) in enumerate(answers, start=1):
+            piece = pieces[place]
+            error = answer if isinstance(answer, BaseException) else _fault(piece, answer)
+            if error is not None:
+                failures.append(_failure(piece, error))
+            elif isinstance(answer, Forecast):
+                _store(turn, piece, answer, data)
+                _resolve(turn, piece, candles)
+                _finish(turn, piece, len(answer.ts))
+            tell(done, len(pieces), f"{piece.kind} {piece.version}")
     return failures
 
 
@@ -281,6 +284,8 @@ def _first(data: Dataset) -> int:
 
 
 def _refuse_folds(settings: Settings, days: float, hours: float) -> None:
+    if not 0 < days <= MOST_DAYS:
+        raise BadFolds(f"{days:g} days cannot be filled in; give 0.5 to {MOST_DAYS}")
     length, step = hours * HOUR_MS, timeframe_ms(settings.timeframe)
     if length < step or length % step:
         raise BadFolds(

@@ -81,6 +81,7 @@ def replay(plan: Plan, tell: Tell = lambda progress: None, *, fresh: bool = Fals
     MarketError
         The source has none of the candles.
     """
+    source_of(plan.settings)  # a mistake in it is told before anything is written
     with _alone(plan):
         if fresh:
             _clear(plan)
@@ -166,6 +167,8 @@ def _share_candles(plan: Plan) -> None:
     """Let the replay read the candles that its house has: candles are the same in every home."""
     own, shared = plan.settings.candles_dir, plan.live.candles_dir
     shared.mkdir(parents=True, exist_ok=True)
+    if own.is_symlink() and own.resolve() != shared.resolve():
+        own.unlink()  # the house was moved
     if not own.exists():
         own.symlink_to(shared, target_is_directory=True)
 

@@ -216,6 +216,8 @@ def test_a_backfill_ends_with_a_table_of_lines_that_says_simulated(
         (["--every", "soon"], "write it like 12h"),
         (["--every", "30s"], "no whole number of bars"),
         (["--days", "0.1"], "hold no fold of 12 hours"),
+        (["--days", "nan"], "nan days cannot be filled in"),
+        (["--days", "inf"], "inf days cannot be filled in"),
         (["--kinds", "mood"], "choose from direction, risk"),
     ],
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -108,6 +109,43 @@ def test_jobs_run_beside_each_other_and_those_that_end_badly_leave_the_others_al
     assert found.pop(4) == 9.0
     assert [type(found[i]) for i in range(4)] == [FitTimeout, FitError, FitCrashed, ValueError]
     assert "too few" in str(found[1])
+
+
+def test_an_iteration_that_is_broken_off_ends_at_once() -> None:
+    answers = run_beside(do, [("", 2.0), ("sleep", 600), ("sleep", 600)], workers=2, timeout_s=900)
+    assert next(answers) == (0, 4.0)
+    began = time.monotonic()
+    answers.close()
+    assert time.monotonic() - began < 30
+    assert dict(run_beside(do, [("", 3.0)], workers=2, timeout_s=60)) == {0: 9.0}
+
+
+BESIDE = """
+import tests.learning.test_learning_isolated as t
+jobs = [("pid", 0.1)] * 2 + [("sleep", 600)] * 4
+for place, answer in t.run_beside(t.do, jobs, workers=2, timeout_s=900):
+    print(answer, flush=True)
+"""
+
+
+def test_ctrl_c_ends_the_parent_and_what_its_children_do() -> None:
+    """A terminal sends it to all of them; the children leave the answer to their parent."""
+    parent = subprocess.Popen(
+        [sys.executable, "-c", BESIDE], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        cwd=ROOT, start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )  # fmt: skip
+    assert parent.stdout is not None
+    children = {int(parent.stdout.readline()) for _ in range(2)}
+    time.sleep(1.0)
+    for child in children:  # alone they do not mind
+        os.kill(child, signal.SIGINT)
+    time.sleep(1.0)
+    assert all(map(_runs, children))
+    os.killpg(parent.pid, signal.SIGINT)
+    _, said = parent.communicate(timeout=30)
+    assert said.count("KeyboardInterrupt") == 1
+    assert not any(map(_runs, children))
 
 
 def test_children_beside_each_other_stay_warm() -> None:

@@ -51,9 +51,28 @@ def test_the_tables_say_simulated_and_where_the_picture_lies(tmp_path: Path) -> 
 
 
 def test_bad_input_is_one_sentence(tmp_path: Path) -> None:
-    refused = run(tmp_path, "--every", "7h")
-    assert refused.returncode == 2
-    assert "does not divide a day" in refused.stderr
+    for wrong, said in (
+        (("--every", "7h"), "does not divide a day"),
+        (("--train-days", "-3"), "--train-days"),
+        (("--train-days", "nan"), "--train-days"),
+        (("--source", "files:/no/such/folder", "--name", "a"), "there is no folder"),
+    ):
+        refused = run(tmp_path, *wrong)
+        assert refused.returncode == 2
+        assert said in refused.stderr
+    assert not list(tmp_path.iterdir()), "what is refused leaves nothing behind"
+
+
+def test_ctrl_c_says_that_it_goes_on(tmp_path: Path) -> None:
+    process = started(tmp_path, "--no-mlflow", "--workers", "1")
+    deadline = time.monotonic() + 120
+    while not list(tmp_path.glob("replays/*/replay.json")) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=120)
+    assert process.returncode == 130
+    assert "the same command goes on from there" in said
+    assert "Traceback" not in said
 
 
 BETWEEN = ("--predict-every", "4h", "--backfill", "1")

@@ -20,6 +20,7 @@ from orchestration.settings import Settings
 PLAN = "replay.json"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _HASH = 8
+MOST_DAYS = 3650
 # Where things are kept and how many hands there are decide nothing.
 _PLACES = (
     "home", "runner", "runner_address", "workers", "fetch_retries",
@@ -158,6 +159,8 @@ def plan(
             f"turns every {every} and predictions every {predict_every} do not fall on closes of "
             f"{settings.timeframe} bars and into one another; 12h and 1h do"
         )
+    if train_days is not None and not 0 < train_days <= MOST_DAYS:
+        raise BadReplay(f"--train-days {train_days:g} is no length; give up to {MOST_DAYS} days")
     changes: Json = {"days": days_for(settings, train_days)} if train_days else {}
     # Its records lie in its home, whatever database and MLflow the live house uses.
     alone = dict.fromkeys(("database_url", "mlflow_tracking_uri", "mlflow_artifacts"))
