@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from concurrent.futures import TimeoutError as FutureTimeout
 from queue import SimpleQueue
@@ -137,7 +137,7 @@ def run_beside(
     *,
     workers: int,
     timeout_s: float,
-) -> Iterator[tuple[int, T | BaseException]]:
+) -> Generator[tuple[int, T | BaseException], None, None]:
     """Do many jobs in `workers` child processes; yield each answer as it comes.
 
     Each child computes on one thread and takes the next job when it is free, in the order of

@@ -28,3 +28,10 @@ class Rules:
     harm_hours: float = 24
     harm_evidence: float = 150.0
     reference_days: float = 7.0
+
+    @property
+    def track_days(self) -> float:
+        """Days of a record that the rules look at, with their reference; 30 at least."""
+        hours = max(self.drop_hours, self.sudden_hours, self.harm_hours)
+        longest = max(self.fade_days, self.fade_long_days, hours / 24)
+        return max(30.0, longest + self.reference_days + 1)

@@ -27,9 +27,6 @@ from orchestration.service.resources import registry_of, store_of
 from orchestration.settings import Settings
 from orchestration.store.records import ModelRecord
 
-TRACK_DAYS = 30
-"""Days of the ledger that a verdict looks at."""
-
 _OWN_FALL_Z = 1.0
 """Z by which a slot's own score must have fallen to be asked to retrain by its pool."""
 
@@ -60,14 +57,14 @@ class Seen:
 
 def see(settings: Settings, slot: Slot, at_ms: int) -> Seen:
     """Judge what serves a slot by the last days of its ledger before `at_ms`."""
-    store = store_of(settings)
+    store, rules = store_of(settings), rules_of(settings)
     champion = champion_in_store(store, slot)
-    record = track(store, slot, at_ms - TRACK_DAYS * DAY_MS).part(0, at_ms)
+    record = track(store, slot, at_ms - int(rules.track_days * DAY_MS)).part(0, at_ms)
     verdict = assess(
         record,
         timeframe_ms(slot.timeframe),
         _horizon(slot.kind, slot.timeframe),
-        rules_of(settings),
+        rules,
         baseline=bool(champion and champion.facts.get("baseline")),
     )
     return Seen(slot, champion, record, verdict)

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from market.timeframes import DAY_MS, instant_ms, utc
+from orchestration.service.drift_rows import rules_of
 from orchestration.service.errors import NoLedger
 from orchestration.service.refs import Json
 from orchestration.service.resources import source_of, store_of
@@ -43,7 +44,7 @@ def keep_days(settings: Settings) -> float:
         settings.gates.window_days,
         settings.gates.ledger_days,
         settings.days,
-        settings.drift.fade_days + settings.drift.reference_days,
+        rules_of(settings).track_days,
     )
     return float(max(windows))
 

@@ -46,6 +46,18 @@ def test_who_drifts_is_flagged_and_who_does_not_is_not(new_settings: NewSettings
     assert bool(flags(settings)) is not done["kept"]
 
 
+def test_a_verdict_sees_as_far_back_as_its_rules_do(new_settings: NewSettings) -> None:
+    """With more than thirty days of reference it would else be learning for ever."""
+    settings = new_settings(
+        symbols="BTC-USDT", drift={"reference_days": 29, "fade_days": 3, "fade_long_days": 4}
+    )
+    lived(settings, right=0.55, hours=34 * 24)
+    (row,) = check_model_drift(settings, at(34 * 24))
+    assert row["status"] == "OK"
+    assert row["days"] > 33
+    assert row["figures"]["fade_z_skill"] is not None
+
+
 def test_nothing_flagged_is_nothing_to_do(new_settings: NewSettings) -> None:
     found = retrain_drifting_models(new_settings(), NOW)
     assert (found["changed"], found["sentence"]) == (False, "nothing is flagged for retraining")

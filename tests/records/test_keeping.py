@@ -12,7 +12,7 @@ import pytest
 from market.timeframes import DAY_MS
 from orchestration.service import keeping
 from orchestration.service.errors import NoLedger
-from orchestration.service.keeping import export_ledger, ledger_status, prune_ledger
+from orchestration.service.keeping import export_ledger, keep_days, ledger_status, prune_ledger
 from orchestration.service.resources import store_of
 from orchestration.settings import Settings, SettingsError, load_settings
 
@@ -124,6 +124,12 @@ def test_no_window_of_a_verdict_is_pruned(settings: Settings) -> None:
     wide = load_settings(home=settings.home, ledger_keep_days=60, gates={"window_days": 90})
     assert prune_ledger(wide, START_MS + 89 * DAY_MS)["deleted"] == 0
     assert prune_ledger(wide, START_MS + 95 * DAY_MS)["deleted"] > 0
+    patient = load_settings(
+        home=settings.home,
+        ledger_keep_days=60,
+        drift={"fade_long_days": 80, "reference_days": 15},
+    )
+    assert keep_days(patient) == 96
     with pytest.raises(SettingsError, match="ledger_keep_days"):
         load_settings(home=settings.home, ledger_keep_days=30)
 
