@@ -54,7 +54,8 @@ def remember(
         for line in ranked[gates.keep_top :]
         if standings[line].days >= gates.ledger_days
     }
-    resting = {line: turns - 1 for line, turns in memory.resting.items() if turns > 1}
+    # One that was brought back by hand rests no longer: it serves, and wants to be fitted.
+    resting = {k: n - 1 for k, n in memory.resting.items() if n > 1 and k not in ranked}
     return Memory(outside, below, resting)
 
 

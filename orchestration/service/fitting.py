@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ml_pipeline.errors import LearningError
+from orchestration.service.memory import last_memory
 from orchestration.service.refs import Dataset, Failure, Fit, Fits, Json, TurnRef
 from orchestration.service.retraining import flags_of, retrain_one, told, wanted
 from orchestration.service.staging import fit_version, is_sound, names_of
@@ -22,10 +23,11 @@ def fit_kind(
     versions, retrained = [fit_one(turn, kind, base, data)], list[Json]()
     errors: dict[str, LearningError] = {}
     asked = wanted(turn, kind)
+    resting = last_memory(turn, kind).resting  # it is said already why these are left out
     left_out += tuple(
         f"{kind}/{recipe} is flagged for retraining and does not compete; name it in `recipes`"
         for recipe in asked
-        if recipe is not None and recipe not in names
+        if recipe is not None and recipe not in names and recipe not in resting
     )
     for name in names:
         try:

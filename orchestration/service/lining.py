@@ -95,10 +95,14 @@ def standings_at(
     at_ms: int,
     champion: str | None,
     speaking: Collection[str] = (),
+    days: float | None = None,
 ) -> dict[str, Standing]:
-    """Return how the lines of a slot stood at a moment; `champion` and `speaking` are lines."""
+    """Return how the lines of a slot stood at a moment; `champion` and `speaking` are lines.
+
+    By the last `days` of the ledger, by default those that count.
+    """
     store, gates = store_of(settings), settings.gates
-    since = at_ms - int(gates.window_days * DAY_MS)
+    since = at_ms - int((gates.window_days if days is None else days) * DAY_MS)
     rows = store.ledger(slot.key, since_ms=since, until_ms=at_ms)
     models = {model.version: model for model in store.list_models(slot_key=slot.key)}
     lines = lines_of(slot, rows, models)

@@ -7,6 +7,7 @@ from typing import Any
 
 from market.symbols import scope_of
 from market.timeframes import instant_ms, utc
+from ml_pipeline.splits import EVALUATION_DAYS
 from models.common.slot import Slot
 from orchestration.drift import HARM, OK
 from orchestration.judge.lines import BASELINE, recipe_of
@@ -22,6 +23,8 @@ from orchestration.service.resources import places_of, store_of, tracking_of
 from orchestration.settings import Settings
 from orchestration.store.records import ModelRecord
 from orchestration.tracking.errors import TrackingError
+
+_TURNS = 8  # turns of other symbols or bar lengths may lie between
 
 WATCH = "the watch"
 """Who decides a rollback between turns, as the decision's record says."""
@@ -126,7 +129,8 @@ def proven_before(settings: Settings, slot: Slot, champion: ModelRecord, at_ms: 
     None where that is the champion's own line: another version of what does harm is no way back.
 
     Proven: the lower 95 % bound of the line's skill over the baseline's, on the last days of the
-    ledger that count, is above `Gates.skill_above`.
+    ledger that count, is above `Gates.skill_above`, and the last two days do not speak against it:
+    what broke one line may have broken the other.
     """
     store, gates = store_of(settings), settings.gates
     models = {model.version: model for model in store.list_models(slot_key=slot.key)}
@@ -136,6 +140,10 @@ def proven_before(settings: Settings, slot: Slot, champion: ModelRecord, at_ms: 
         return []
     standing = standings_at(settings, slot, at_ms, None).get(line)
     if standing is None or standing.lower is None or not standing.lower > gates.skill_above:
+        return []
+    days = EVALUATION_DAYS[-1]
+    recent = standings_at(settings, slot, at_ms, None, days=days).get(line)
+    if recent is not None and recent.z is not None and recent.z < gates.z_refresh:
         return []
     able = [*IN_SERVICE, "superseded"]
     own = [m for m in models.values() if recipe_of(m) == line and m.status in able]
@@ -150,7 +158,8 @@ def _store(settings: Settings, slot: Slot, row: Json) -> None:
     Before any turn there is no table to keep it in: the decision is recorded with the version.
     """
     store = store_of(settings)
-    last = next(iter(store.list_turns(1)), None)
+    own = f"{slot.scope}_{slot.timeframe}"
+    last = next((t for t in store.list_turns(_TURNS) if t.turn_id.partition("_")[2] == own), None)
     if last is None:
         return
     known: dict[str, Any] = next(iter(store.list_drift(last.turn_id, slot.key)), {})

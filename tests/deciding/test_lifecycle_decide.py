@@ -242,6 +242,12 @@ def test_a_rival_over_a_drifting_champion_need_only_hold_its_own() -> None:
         assert decision.action == action
 
 
+def test_a_recipe_that_a_person_brought_back_rests_no_longer() -> None:
+    back, memory = learner(1, "champion"), Memory(resting={"xgboost": 9, "ridge": 9})
+    decision = decide(SLOT, [back, base(2)], lines(stand()), incumbent(back), GATES, memory)
+    assert decision.figures["memory"]["resting"] == {"ridge": 8}
+
+
 def test_what_drift_has_replaced_fell_and_is_no_way_back() -> None:
     old, before = learner(1, "champion"), learner(1, "challenger", recipe="ridge")
     versions = [old, learner(2, skill=0.03), before, base(2)]

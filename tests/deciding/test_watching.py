@@ -13,9 +13,10 @@ from models.common.predictor import load_model
 from models.common.slot import Slot
 from orchestration.lifecycle.intent import DECISIONS
 from orchestration.lifecycle.promotion import By, promote
+from orchestration.lifecycle.state import champion_in_store
 from orchestration.service.resources import places_of, registry_of, store_of, tracking_of
 from orchestration.service.turn import run_turn
-from orchestration.service.watching import watch_now
+from orchestration.service.watching import proven_before, watch_now
 from orchestration.settings import Settings
 
 NOW = "2025-05-20T00:00:00Z"
@@ -47,7 +48,7 @@ def lived(settings: Settings, right: float, hours: float = 30, seed: int = 0) ->
     return learner
 
 
-def before_it(settings: Settings, right: float) -> str:
+def before_it(settings: Settings, right: float | np.ndarray) -> str:
     """The champion before the one that lives now, in shadow since, right so often."""
     store = store_of(settings)
     found = store.ledger(SLOT.key, since_ms=BEGUN)
@@ -76,6 +77,28 @@ def test_the_previous_champion_comes_back_if_its_line_is_still_proven(
     assert row["action"] == "rollback"
     assert row["now"].endswith(back)
     assert tracking_of(settings).champion(SLOT) == row["now"]
+
+
+def test_what_broke_too_is_no_way_back(new_settings: NewSettings) -> None:
+    """The weeks of the line before still speak for it; its last days do not."""
+    settings = new_settings(symbols="BTC-USDT")
+    lived(settings, right=0.4, hours=96)
+    before = before_it(settings, right=np.repeat([0.75, 0.42], 48 * 60))
+    champion = champion_in_store(store_of(settings), SLOT)
+    assert champion is not None
+    assert proven_before(settings, SLOT, champion, instant_ms(at(48)))[0] == before
+    assert proven_before(settings, SLOT, champion, instant_ms(at(96))) == []
+
+
+def test_a_look_is_kept_with_the_last_turn_of_its_own_slot(new_settings: NewSettings) -> None:
+    settings = new_settings(symbols="BTC-USDT")
+    lived(settings, right=0.5)
+    store = store_of(settings)
+    store.begin_turn("2025-05-21T0000Z_BTC-USDT_1h", {})
+    watch_now(settings, at(30))
+    assert store.list_drift("2025-05-21T0000Z_BTC-USDT_1h") == []
+    (line, *_) = store.list_drift(slot_key=SLOT.key)
+    assert line["bars"] == 30 * 60
 
 
 def test_another_version_of_what_does_harm_is_no_way_back(new_settings: NewSettings) -> None:
