@@ -75,12 +75,14 @@ def succeed(scene: Scene, incumbent: Incumbent) -> Choice:
     name, own = incumbent.version, scene.instances.get(incumbent.line)
     if incumbent.pinned:
         return Choice("hold", name, incumbent.line, f"{name} is pinned and stays")
+    if choice := _mended(scene, incumbent, own):
+        return choice
     line, why = _heir(scene, incumbent)
     if line:
         heir = scene.instances[line].version.version
         return Choice("promote", heir, line, f"{heir} replaces {name}: {why}")
     if incumbent.fallen:
-        choice = _recover(scene, incumbent, own, why) or _roll_back(scene, incumbent, why)
+        choice = _recover(scene, incumbent, own) or _roll_back(scene, incumbent, why)
         if choice:
             return choice
     if own is None or own.version.version == name:
@@ -111,17 +113,26 @@ def _heir(scene: Scene, incumbent: Incumbent) -> tuple[str | None, str]:
     return None, f"{best} ({scene.standing(best).words()}) is no successor: {_join(short[best])}"
 
 
-def _recover(scene: Scene, incumbent: Incumbent, own: Instance | None, why: str) -> Choice | None:
-    """Return the refit of a line that has fallen, where it may serve at once."""
+def _mended(scene: Scene, incumbent: Incumbent, own: Instance | None) -> Choice | None:
+    """Return the refit of a champion whose bytes broke, and not its line, where that is proven.
+
+    Before any rival is asked: a broken file lowers nobody's gate.
+    """
     fresh = own.fresh if own else None
-    if fresh is None or fresh.baseline or (incumbent.fallen == incumbent.faded):
+    whole = not incumbent.broken or incumbent.drifted or incumbent.faded
+    if fresh is None or fresh.baseline or whole:
+        return None
+    if unproven(scene.standing(incumbent.line), scene.gates):
+        return None
+    said = f"{fresh.version} takes the place of {incumbent.version}: {incumbent.fallen}"
+    return Choice("refresh", fresh.version, incumbent.line, said)
+
+
+def _recover(scene: Scene, incumbent: Incumbent, own: Instance | None) -> Choice | None:
+    """Return the refit of a line in DRIFT, where its holdout proves that it may serve at once."""
+    fresh = own.fresh if own else None
+    if fresh is None or not incumbent.drifted:
         return None  # a line that has faded is not brought back by two days of holdout
-    if incumbent.broken:
-        # The bytes broke, not the line: it goes on where it is still proven.
-        if unproven(scene.standing(incumbent.line), scene.gates):
-            return None
-        said = f"{fresh.version} takes the place of {incumbent.version}: {incumbent.fallen}"
-        return Choice("refresh", fresh.version, incumbent.line, said)
     if recovery_shortfalls(fresh, scene.gates):
         return None
     said = (

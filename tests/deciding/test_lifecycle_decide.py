@@ -319,6 +319,20 @@ def test_where_the_bytes_broke_the_proven_line_goes_on_with_its_refit() -> None:
         assert decision.champion == version.version
 
 
+def test_a_broken_file_lowers_no_rivals_gate() -> None:
+    broken = incumbent(learner(1, "champion"), broken="checksum")
+    hurt = replace(learner(1, "champion"), faults=("checksum",))
+    rival = learner(2, recipe="ridge")
+    equal = stand("ridge", z_champion=0.0, lower=0.02)
+    versions = [hurt, learner(2), rival, base(2)]
+    decision = decide(SLOT, versions, lines(stand(), equal), broken, GATES)
+    assert (decision.action, decision.champion) == ("refresh", learner(2).version)
+    # In DRIFT as well, its line is no longer trusted.
+    both = replace(broken, drift="DRIFT")
+    decision = decide(SLOT, versions, lines(stand(), equal), both, GATES)
+    assert (decision.action, decision.champion) == ("promote", rival.version)
+
+
 def test_beside_a_champion_no_other_version_of_its_line_speaks() -> None:
     old = replace(learner(2, "champion"), faults=("checksum of model.onnx",))
     shadow, fresh = learner(1, "challenger"), learner(3, z_elder=None)
