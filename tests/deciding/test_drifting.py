@@ -55,7 +55,7 @@ def test_a_verdict_sees_as_far_back_as_its_rules_do(new_settings: NewSettings) -
     (row,) = check_model_drift(settings, at(34 * 24))
     assert row["status"] == "OK"
     assert row["days"] > 33
-    assert row["figures"]["fade_z_skill"] is not None
+    assert row["fade_z_skill"] is not None
 
 
 def test_nothing_flagged_is_nothing_to_do(new_settings: NewSettings) -> None:
