@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
@@ -25,6 +25,10 @@ Since = Annotated[
 ]
 Until = Annotated[Text, typer.Option(help="Bars opened before this day (UTC) or time.")]
 Now = Annotated[Text, typer.Option(help="Moment of it, with its zone.", show_default="the clock")]
+
+
+def _setting(text: str) -> Any:
+    return typer.Option(help=text, show_default="from the settings")
 
 
 @app.command(epilog="Example: tidewheel ledger status --slot majors/direction/1m")
@@ -93,16 +97,25 @@ def _opened(said: str | None) -> int | None:
     return instant_ms(f"{said}T00:00:00Z" if len(said) == len("2025-05-20") else said)
 
 
-def predict(now: Now = None, home: Home = None, json: Json = False) -> None:
+def predict(
+    source: Annotated[Text, _setting("simulated, files:<folder> or exchange:<id>.")] = None,
+    symbols: Annotated[Text, _setting("Trading pairs, separated by commas.")] = None,
+    kinds: Annotated[Text, _setting("Model kinds, separated by commas.")] = None,
+    timeframe: Annotated[Text, _setting("Bar length, such as 1m.")] = None,
+    now: Now = None,
+    home: Home = None,
+    json: Json = False,
+) -> None:
     """Record what the models in service say about the bars that closed, and settle outcomes.
 
     The schedule of `tidewheel up` does it every 15 minutes. Exit status: 0 done or nothing to do,
-    3 done with failures in it, 1 not done.
+    3 done with failures in it, 2 bad input, 1 not done.
     """
     from orchestration.service.predicting import predict as look
     from serving import ledger_tables
 
-    found = look(settings_of(home), clock(now)())
+    asked = {"source": source, "symbols": symbols, "kinds": kinds, "timeframe": timeframe}
+    found = look(settings_of(home, **asked), clock(now)())
     if json:
         console.print_json(found)
     else:

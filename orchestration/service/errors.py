@@ -11,6 +11,7 @@
     ├── OtherMarket        what serves was learnt on a simulated market and this one is real, or so
     ├── NoTurn             nothing to report yet
     ├── NoLedger           no ledger rows are there, or none that fit
+    ├── CannotExport       where the ledger is to be written nothing can be
     ├── UnknownFlag        a flag for retraining that names nothing, or is not open
     ├── NoHome             there is no such home to look into
     ├── StepMissing        a step was asked for before the one it builds on
@@ -60,6 +61,10 @@ class NoTurn(TurnError, LookupError):
 
 class NoLedger(TurnError, LookupError):
     """No ledger rows are there, or none that fit."""
+
+
+class CannotExport(TurnError, ValueError):
+    """Where the ledger is to be written nothing can be."""
 
 
 class UnknownFlag(TurnError, ValueError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from market.timeframes import DAY_MS, instant_ms, utc
 from orchestration.service.drift_rows import rules_of
-from orchestration.service.errors import NoLedger
+from orchestration.service.errors import CannotExport, NoLedger
 from orchestration.service.refs import Json
 from orchestration.service.resources import source_of, store_of
 from orchestration.settings import Settings
@@ -120,6 +120,8 @@ def export_ledger(
     ------
     NoLedger
         Nothing fits.
+    CannotExport
+        `out` cannot be written.
     """
     store = store_of(settings)
     asked = (
@@ -196,14 +198,20 @@ def _table(slot_key: str, columns: Mapping[Any, Any]) -> pa.Table:
 @contextmanager
 def _writer(path: Path) -> Iterator[pq.ParquetWriter]:
     """Write a file that appears whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         with pq.ParquetWriter(part, SCHEMA, compression="zstd") as writer:
             yield writer
         os.replace(part, path)
+    except OSError as error:
+        raise CannotExport(
+            f"{path} cannot be written: {error.strerror or error}; --out is a file ending in "
+            ".parquet, or a folder"
+        ) from error
     finally:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):
+            part.unlink()
 
 
 def _known(value: Any, usual: bool) -> bool:

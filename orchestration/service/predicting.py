@@ -112,7 +112,11 @@ class _Look:
         }
         kinds = [kind for kind, models in serving.items() if models]
         if not kinds:
-            self.found["sentence"] = "nothing to do: nothing serves yet; run a turn first"
+            slots = ", ".join(self.turn.slot(kind).key for kind in self.turn.settings.kinds)
+            self.found["sentence"] = (
+                f"nothing to do: nothing serves yet in {slots}; run a turn first, or name other "
+                "symbols, kinds or another timeframe"
+            )
             return
         symbols = self._fetch()
         names = self._columns(kinds)

@@ -91,6 +91,21 @@ def test_an_export_names_its_files(
     assert "no rows in that time" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("name", ["taken/a.parquet", "taken"])
+def test_an_export_to_where_nothing_can_be_written_is_refused(
+    home: str,
+    tmp_path: Path,
+    name: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (tmp_path / "taken").write_text("a file")
+    asked = ["ledger", "export", "--out", str(tmp_path / name), "--home", home]
+    assert call(monkeypatch, *asked) == 2
+    assert "cannot be written" in capsys.readouterr().err
+    assert (tmp_path / "taken").read_text() == "a file"
+
+
 def test_pruning_says_what_went(
     home: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -106,6 +121,7 @@ def test_pruning_says_what_went(
 def test_predicting_before_the_first_turn_says_so(
     home: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert call(monkeypatch, "predict", "--home", home) == 0
-    assert "nothing serves yet" in capsys.readouterr().out
+    assert call(monkeypatch, "predict", "--home", home, "--timeframe", "5m", "--kinds", "risk") == 0
+    assert "nothing serves yet in majors/risk/5m; run a turn" in capsys.readouterr().out
+    assert call(monkeypatch, "predict", "--home", home, "--kinds", "mood") == 2
     assert call(monkeypatch, "predict", "--home", f"{home}-none") == 2
