@@ -114,7 +114,9 @@ def predict(
     from orchestration.service.predicting import predict as look
     from serving import ledger_tables
 
-    asked = {"source": source, "symbols": symbols, "kinds": kinds, "timeframe": timeframe}
+    asked: dict[str, Any] = {
+        "source": source, "symbols": symbols, "kinds": kinds, "timeframe": timeframe,
+    }  # fmt: skip
     found = look(settings_of(home, **asked), clock(now)())
     if json:
         console.print_json(found)
