@@ -19,6 +19,7 @@ from flows.runners import task_runner
 from flows.turn import Turn, nothing_to_do, worth_another_try
 from orchestration.service import steps
 from orchestration.service.refs import TurnRef
+from orchestration.service.turn import CHAIN, WATCH
 from orchestration.settings import Settings, load_settings
 
 Json = dict[str, Any]
@@ -156,6 +157,9 @@ def cycle(
         return turn_of(settings, now or datetime.now(UTC))
 
 
+_STEPS = {task.name: task for task in (ledger, drift, judge, publish, decide, serve)}
+
+
 def turn_of(settings: Settings, now: datetime) -> State[Json]:
     """Take every step of the turn at `now`, inside a flow run; one failure is one failure."""
     begun = steps.begin(settings, now)
@@ -168,12 +172,12 @@ def turn_of(settings: Settings, now: datetime) -> State[Json]:
     turn.must(dataset)
     fits = turn.spread(fit, [kind for kind in steps.LONGEST_FIRST if kind in settings.kinds])
     for kind in settings.kinds:
-        turn.chain(kind, ledger, drift)
+        turn.chain(kind, *(_STEPS[name] for name in WATCH))
     turn.last(drift_pooled)
     filling = back_fill.with_options(retries=settings.fetch_retries)
     for kind in turn.collect(fit, fits):
         if settings.backfill_days:
             turn.chain(kind, filling)
-        turn.chain(kind, judge, publish, decide, serve)
+        turn.chain(kind, *(_STEPS[name] for name in CHAIN))
     turn.last(ensembles)
     return turn.finish()
