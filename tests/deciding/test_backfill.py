@@ -282,9 +282,9 @@ def test_a_line_filled_in_before_its_first_turn_still_begins_with_what_that_turn
     settings = new_settings(recipes="logistic")
     opens = split_of_turn(settings)
     backfill(settings, "2025-05-20T12:00:00Z", 1)  # reaches into the holdout of the turn before it
-    run_turn(settings, NOW)
-    rows = store_of(settings).ledger(SLOT.key, "2025-05-20T0000Z_1m_logistic")
-    assert rows["ts_ms"].min() == opens
+    run_turn(settings, "2025-05-20T00:30:00Z")
+    rows = store_of(settings).ledger(SLOT.key, "2025-05-20T0030Z_1m_logistic")
+    assert rows["ts_ms"].min() == opens + 30 * STEP_MS
 
 
 def test_without_the_setting_a_turn_fills_in_nothing(new_settings: Make) -> None:

@@ -13,7 +13,8 @@ from ml_pipeline.fit import Fitted
 from ml_pipeline.panel import Panel
 from models.common.slot import Slot
 from orchestration.service import judging
-from orchestration.service.judging import Arena, Entrant, against, contender
+from orchestration.service.arena import Arena, Entrant, _integrity, against
+from orchestration.service.judging import contender
 from orchestration.service.refs import TurnRef
 from orchestration.settings import load_settings
 
@@ -62,7 +63,7 @@ def test_rows_that_either_was_fitted_on_are_left_out() -> None:
 def test_a_champion_fitted_on_these_very_rows_gets_no_verdict_but_a_reason() -> None:
     where = arena()
     base, seen = entrant(where, "base", 0.5), entrant(where, "seen", 0.9, unseen_from_bar=BARS)
-    row = judging._verdict(where, seen, base, None)
+    row = judging._verdict(where, seen, base, None, None)
     assert (row["skill"], row["lower"], row["z"]) == (None, None, None)
     assert "outcome" in row["reason"]
     assert contender(row).figures() == "no verdict"
@@ -85,7 +86,7 @@ def test_integrity_names_each_fault(
     turn = TurnRef("t", datetime(2025, 5, 20, tzinfo=UTC), "majors", settings)
     fitted = Fitted("direction", "xgboost", False, b"", {}, (), parity, {}, {})
     output = np.full((10, 1), raw)
-    faults = judging._integrity(turn, fitted, output, seen_bar * MINUTE, 100 * MINUTE)
+    faults = _integrity(turn, fitted, output, seen_bar * MINUTE, 100 * MINUTE)
     if fault is None:
         assert faults == ()
     else:
