@@ -123,4 +123,5 @@ def predict(
     else:
         for part in ledger_tables.predicted(found):
             console.show(part)
-    raise typer.Exit(3 if found["failures"] else 0)
+    broken = any(row["broken"] for row in found["slots"])
+    raise typer.Exit(3 if found["failures"] or broken else 0)

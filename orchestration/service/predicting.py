@@ -102,6 +102,7 @@ class _Look:
     def __init__(self, turn: TurnRef, found: Json) -> None:
         self.turn = turn
         self.found = found
+        self.unread: dict[str, dict[str, str]] = {}
         self.store, self.registry = store_of(turn.settings), registry_of(turn.settings)
 
     def all_slots(self) -> None:
@@ -151,16 +152,20 @@ class _Look:
         self.found["candles"].append(row)
 
     def _columns(self, kinds: list[str]) -> list[str]:
-        """Return the features that the versions in service read."""
+        """Return the features that the versions in service read; note who cannot be read."""
         needed: dict[str, None] = {}
         for kind in kinds:
             slot = self.turn.slot(kind)
             for model in engine.in_service(self.store, slot):
                 try:
                     bundle = self.registry.read(self.registry.folder(slot, model.version))
-                except ModelError:  # it is named when the slot is recorded
+                except ModelError as error:
+                    self.unread.setdefault(kind, {})[model.version] = str(error)
                     continue
-                if not hashes.missing(bundle.schema.names):  # as above
+                if unknown := hashes.missing(bundle.schema.names):
+                    said = f"features that are not known here: {', '.join(unknown)}"
+                    self.unread.setdefault(kind, {})[model.version] = said
+                else:
                     needed |= dict.fromkeys(bundle.schema.names)
         return list(needed)
 
@@ -190,7 +195,7 @@ class _Look:
 
     def _slot(self, kind: str, panel: Panel | None, candles: dict[str, pd.DataFrame]) -> None:
         slot, at_ms = self.turn.slot(kind), self.turn.at_ms
-        made = engine.Recorded(0)
+        made = engine.Recorded(0, self.unread.get(kind, {}))  # not one can be read
         if panel is not None:
             made = engine.record(self.store, self.registry, slot, panel, at_ms)
         row = {

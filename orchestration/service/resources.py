@@ -41,7 +41,6 @@ def existing(settings: Settings) -> Settings:
 
 def store_of(settings: Settings) -> Store:
     """Return the store, migrated at its first opening; in a replay its records bear its moment."""
-    settings.home.mkdir(parents=True, exist_ok=True)
     store = _store(settings.store_url)
     return store if settings.moment is None else store.at(settings.moment)
 

@@ -193,6 +193,14 @@ def test_before_the_first_turn_there_is_nothing_to_do(
     assert "nothing serves yet" in predict(new_settings(), SOON)["sentence"]
 
 
+def test_that_not_one_version_can_be_read_is_no_silence(settings: Settings) -> None:
+    shutil.rmtree(settings.models_dir)
+    (row,) = predict(settings, SOON)["slots"]
+    assert len(row["broken"]) == row["versions"] > 1
+    assert row["predictions"] == 0
+    assert row["outcomes"] > 0
+
+
 class BrokenSource:
     """The simulated market, except that some symbols never answer."""
 

@@ -91,6 +91,16 @@ def test_an_export_names_its_files(
     assert "no rows in that time" in capsys.readouterr().err
 
 
+def test_who_looks_makes_no_home_beside_a_database_elsewhere(
+    home: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("TIDEWHEEL_DATABASE_URL", f"sqlite:///{home}/tidewheel.db")
+    asked = ["ledger", "status", "--json", "--home", str(tmp_path / "none")]
+    assert call(monkeypatch, *asked) == 0
+    assert json.loads(capsys.readouterr().out)[0]["rows"] == 2000
+    assert not (tmp_path / "none").exists()
+
+
 @pytest.mark.parametrize("name", ["taken/a.parquet", "taken"])
 def test_an_export_to_where_nothing_can_be_written_is_refused(
     home: str,
