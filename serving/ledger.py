@@ -10,7 +10,6 @@ from rich.markup import escape
 
 from serving import console
 from serving.models import Home, Json, Limit, Text, clock, settings_of
-from serving.past import nothing_of
 
 app = typer.Typer(
     name="ledger",
@@ -36,6 +35,7 @@ def status(slot: Slot = None, limit: Limit = None, home: Home = None, json: Json
     """Count the rows of each slot and version: resolved, first and last bar, role, rows a day."""
     from orchestration.service.keeping import ledger_status
     from serving import ledger_tables
+    from serving.past import nothing_of
 
     settings = settings_of(home)
     rows = ledger_status(settings, slot)
