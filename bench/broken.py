@@ -1,6 +1,6 @@
 """A market that breaks: is it seen, who steps down, and does skill come back? The whole process.
 
-    python -m bench.broken [--signal 4] [--before 6] [--backfill 6] [--after 18]
+    python -m bench.broken [--signal 4] [--before 6] [--backfill 6] [--after 24]
                            [--predict-every 3h] [--recipes ridge] [--home FOLDER] [--json] [--write]
 
 A simulated market whose planted signal turns round on 2025-06-03 (``flips``), replayed turn by
@@ -183,7 +183,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--signal", type=float, default=4.0)
     parser.add_argument("--before", type=float, default=6, help="days of turns before the break")
-    parser.add_argument("--after", type=float, default=18, help="days of turns after it")
+    parser.add_argument("--after", type=float, default=24, help="days of turns after it")
     parser.add_argument("--days", type=float, default=9, help="of history of a turn")
     parser.add_argument("--backfill", type=float, default=6, help="days before the first turn")
     parser.add_argument("--timeframe", default="1m")
