@@ -8,7 +8,8 @@ from typing import Any
 
 from features import hashes
 from models.common.bundle import Bundle
-from orchestration.lifecycle.gates import Contender, miscalibrated, unproven
+from orchestration.lifecycle.calibrated import miscalibrated
+from orchestration.lifecycle.gates import Contender, unproven
 from orchestration.rules import Gates
 
 _VERDICT = ("skill", "lower", "upper", "z")

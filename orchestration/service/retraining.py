@@ -17,7 +17,8 @@ from ml_pipeline.workplace import Workplace
 from models.common.errors import BadName
 from models.common.slot import Slot, version_name
 from orchestration.judge.lines import recipe_of as line_of
-from orchestration.lifecycle.gates import miscalibrated, unproven
+from orchestration.lifecycle.calibrated import miscalibrated
+from orchestration.lifecycle.gates import unproven
 from orchestration.service.data import split_of
 from orchestration.service.judging import contender
 from orchestration.service.refs import Dataset, Decided, Fit, Fits, Json, Judged, TurnRef

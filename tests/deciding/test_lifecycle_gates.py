@@ -9,15 +9,8 @@ import numpy as np
 import pytest
 
 from ml_pipeline.losses import ece
-from orchestration.lifecycle.gates import (
-    coverage_limits,
-    ece_limit,
-    miscalibrated,
-    promotion_shortfalls,
-    unproven,
-    z_needed,
-    z_of_many,
-)
+from orchestration.lifecycle.calibrated import coverage_limits, ece_limit, miscalibrated
+from orchestration.lifecycle.gates import promotion_shortfalls, unproven, z_needed, z_of_many
 from orchestration.rules import Gates
 from tests.deciding.scenes import GATES, incumbent, learner, stand
 
