@@ -7,9 +7,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 
 from ml_pipeline.pictures import plain, png
 from orchestration.service.refs import Json
@@ -42,7 +44,13 @@ def picture(found: Mapping[str, Any]) -> bytes:
     colours = _colours(slots)
     for axes, slot in zip(rows, slots, strict=True):
         _row(axes, slot, colours)
-    handles = [Line2D([], [], color=colour, label=name) for name, colour in colours.items()]
+    handles: list[Artist] = [
+        Line2D([], [], color=colour, label=name) for name, colour in colours.items()
+    ]
+    handles += [
+        Line2D([], [], color="black", linewidth=2.2, label="what served"),
+        Patch(color=_GREY, alpha=0.2, label="its 95 % interval"),
+    ]
     used = {mark for slot in slots for _, mark in _marks(slot)}
     handles += [
         Line2D([], [], color="black", marker=shape, linestyle="", label=word)
