@@ -141,6 +141,11 @@ def draw(found: Json, path: Path = PICTURE) -> None:
         for row in found["drift"]
         if row["status"] in ("DRIFT", "HARM")
     ]
+    marks += [
+        (_ms(row["at"]), f"retrained, {row['variant']}: kept", "#2563eb")
+        for row in found["retrained"]
+        if row["kept"]
+    ]
     for k, (ms, word, colour) in enumerate(sorted(marks)):
         when = np.datetime64(int(ms), "ms")
         axes.axvline(when, color=colour, lw=0.7, ls=":")
