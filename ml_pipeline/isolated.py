@@ -186,8 +186,11 @@ def run_beside(
                 yield places[future], future.result() if error is None else error
         except (GeneratorExit, KeyboardInterrupt):  # nobody waits for the answers any more
             pool.shutdown(wait=False, cancel_futures=True)
-            for child in _BESIDE[:workers]:
-                child.end()
+            # Again and again: a child that is only starting cannot be ended yet.
+            while not all(future.done() for future in places):
+                for child in _BESIDE[:workers]:
+                    child.end()
+                time.sleep(0.1)
             raise
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
