@@ -16,7 +16,7 @@ from orchestration.tracking.errors import (
     UnknownVersion,
 )
 from orchestration.tracking.light import LightTracking
-from orchestration.tracking.registry import RegisteredVersion
+from orchestration.tracking.registered import RegisteredVersion
 from orchestration.tracking.tracker import Tracker
 from orchestration.tracking.tracking import Tracking
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestration.tracking.errors import TrackingDown, TrackingError, UnknownVersion
-from orchestration.tracking.registry import (
+from orchestration.tracking.registered import (
     CHALLENGER,
     CHAMPION,
     STATUS_TAG,

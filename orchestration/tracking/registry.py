@@ -6,7 +6,6 @@ import json
 import os
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,31 +19,17 @@ from models.common.files import locked, write_folder
 from orchestration.tracking.backend import registry_name, translated
 from orchestration.tracking.errors import ForeignVersion, TrackingError, UnknownVersion
 from orchestration.tracking.packing import MLFLOW_FILES
+from orchestration.tracking.registered import (
+    CHALLENGER,
+    CHAMPION,
+    LINK_TAG,
+    PINNED_TAG,
+    STATUS_TAG,
+    VERSION_TAG,
+    RegisteredVersion,
+    texts,
+)
 from orchestration.tracking.runs import Runs
-
-CHAMPION, CHALLENGER = "champion", "challenger"
-VERSION_TAG = "bundle_version"
-STATUS_TAG = "status"
-PINNED_TAG = "pinned"
-LINK_TAG = "mlflow.modelVersions"
-
-
-@dataclass(frozen=True)
-class RegisteredVersion:
-    """One version as MLflow's registry has it."""
-
-    slot_key: str
-    version: str
-    number: int
-    run_id: str
-    status: str
-    aliases: tuple[str, ...] = ()
-    tags: dict[str, str] = field(default_factory=dict)
-
-    @property
-    def pinned(self) -> bool:
-        """Whether someone tagged it ``pinned=true``, so that the gates leave it in service."""
-        return self.tags.get(PINNED_TAG, "").lower() == "true"
 
 
 class Registry(Runs):
@@ -314,12 +299,3 @@ class Registry(Runs):
 
 def _missing(error: MlflowException) -> bool:
     return bool(error.error_code == "RESOURCE_DOES_NOT_EXIST")
-
-
-def texts(tags: Mapping[str, Any]) -> dict[str, str]:
-    """Return tags as texts: what is none as JSON; those without a value are left out."""
-    return {
-        name: value if isinstance(value, str) else json.dumps(value, default=str)
-        for name, value in tags.items()
-        if value is not None
-    }

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
-from orchestration.tracking.registry import RegisteredVersion
+from orchestration.tracking.registered import RegisteredVersion
 
 
 class Tracker(Protocol):
