@@ -77,8 +77,7 @@ def warmup_ms(turn: TurnRef) -> int:
 def _program(turn: TurnRef) -> tuple[FeatureProgram, int]:
     """Return the features of the turn, and how many milliseconds earlier candles must begin."""
     program = FeatureProgram(columns(turn), turn.settings.timeframe)
-    bars = max(program.lookback, program.settle)
-    return program, bars * timeframe_ms(turn.settings.timeframe)
+    return program, warmup_of(turn, program)
 
 
 def fetch_candles(turn: TurnRef, symbol: str) -> Fetched:
@@ -179,12 +178,7 @@ def _panel(
     """Save the panel of bars opened at `first` or later, of candles read from their warm-up on."""
     program, warm_ms = _program(turn)
     names = program.names
-    besides, fetch = Besides(turn.settings.benchmark), partial(_stored, turn)
-    candles = {
-        symbol: besides.join(frame, symbol, turn.settings.timeframe, program.inputs, fetch)
-        for symbol, frame in read(first - warm_ms).items()
-    }
-
+    candles = joined(turn, program, read(first - warm_ms))
     holes = np.zeros(len(names), dtype=np.int64)
 
     def features(frame: pd.DataFrame) -> NDArray[np.float32]:
@@ -217,6 +211,22 @@ def _panel(
         sentence=f"{len(panel):,} rows of {len(panel.symbols)} symbols × {len(names)} features, "
         f"{begin} to {end}; {dropped:,} rows without full features left out{lacking}",
     )
+
+
+def joined(
+    turn: TurnRef, program: FeatureProgram, candles: Mapping[str, pd.DataFrame]
+) -> dict[str, pd.DataFrame]:
+    """Return candles with what the features read besides them, brought up to date."""
+    besides, fetch = Besides(turn.settings.benchmark), partial(_stored, turn)
+    return {
+        symbol: besides.join(frame, symbol, turn.settings.timeframe, program.inputs, fetch)
+        for symbol, frame in candles.items()
+    }
+
+
+def warmup_of(turn: TurnRef, program: FeatureProgram) -> int:
+    """Return how many milliseconds of candles features need before their first bar."""
+    return max(program.lookback, program.settle) * timeframe_ms(turn.settings.timeframe)
 
 
 def panel_is_there(data: Dataset) -> bool:

@@ -16,16 +16,15 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from features import hashes
-from features.besides import Besides
 from features.program import FeatureProgram
 from market.fetch import update
-from market.timeframes import timeframe_ms, utc
+from market.timeframes import utc
 from ml_pipeline.panel import Panel, build_panel
 from models.common.errors import ModelError
 from orchestration import engine
 from orchestration.said import drain
 from orchestration.service.beginning import refuse_other_market, turn_at
-from orchestration.service.data import read_candles, start_ms
+from orchestration.service.data import joined, read_candles, start_ms, warmup_of
 from orchestration.service.errors import NothingFetched, PredictRunning, TurnRunning
 from orchestration.service.recovering import recover
 from orchestration.service.refs import Json, TurnRef
@@ -173,25 +172,13 @@ class _Look:
         """Return the features of the turn's window, computed from where a turn computes them."""
         turn, timeframe = self.turn, self.turn.settings.timeframe
         program = FeatureProgram(names, timeframe)
-        warm_ms = max(program.lookback, program.settle) * timeframe_ms(timeframe)
-        besides = Besides(turn.settings.benchmark)
-        candles = {
-            symbol: besides.join(frame, symbol, timeframe, program.inputs, self._stored)
-            for symbol, frame in read_candles(turn, symbols, warm_ms).items()
-        }
+        candles = joined(turn, program, read_candles(turn, symbols, warmup_of(turn, program)))
 
         def features(frame: pd.DataFrame) -> NDArray[np.float32]:
             return np.asarray(program.run(frame, settled=True), dtype=np.float32)
 
         whole = build_panel(candles, timeframe, tuple(names), features)
         return whole.rows(whole.ts >= start_ms(turn))
-
-    def _stored(self, symbol: str, first_ms: int, end_ms: int) -> pd.DataFrame:
-        """Return candles of the benchmark, brought up to date first."""
-        settings, candles = self.turn.settings, candles_of(self.turn.settings)
-        begin, end = utc(first_ms), utc(end_ms)
-        update(source_of(settings), candles, symbol, settings.timeframe, begin, end)
-        return candles.read(symbol, settings.timeframe, begin, end)
 
     def _slot(self, kind: str, panel: Panel | None, candles: dict[str, pd.DataFrame]) -> None:
         slot, at_ms = self.turn.slot(kind), self.turn.at_ms
