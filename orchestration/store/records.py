@@ -125,3 +125,27 @@ class FlagRecord(_Plain):
     reason: str
     raised_at: datetime
     cleared_at: datetime | None
+
+
+@dataclass(frozen=True)
+class TrialRecord(_Plain):
+    """One idea for a strategy that was backtested on one market.
+
+    Attributes
+    ----------
+    key
+        Digest of `facts`: the same idea on the same market is the same trial.
+    figures
+        How it did when it was last run.
+    runs
+        How often it was run.
+    """
+
+    key: str
+    market: str
+    strategy: str
+    facts: dict[str, Any]
+    figures: dict[str, Any]
+    runs: int
+    first_at: datetime
+    last_at: datetime

@@ -269,3 +269,19 @@ class FlagRow(Base):
     reason: Mapped[str]
     raised_at: Mapped[datetime]
     cleared_at: Mapped[datetime | None]
+
+
+class TrialRow(Base):
+    """One idea for a strategy that was backtested on one market, and how it last did there."""
+
+    __tablename__ = "trials"
+    __table_args__ = (Index(None, "market"),)
+
+    key: Mapped[str] = mapped_column(primary_key=True)
+    market: Mapped[str]
+    strategy: Mapped[str]
+    facts: Mapped[Json]
+    figures: Mapped[Json]
+    runs: Mapped[int]
+    first_at: Mapped[datetime]
+    last_at: Mapped[datetime]
