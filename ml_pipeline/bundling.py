@@ -15,6 +15,7 @@ from features.bars import BENCHMARK
 from features.program import FeatureProgram
 from features.twins import raw_names, refusal, with_units
 from market.timeframes import utc
+from ml_pipeline.composed import ENSEMBLE, ensemble_hash, told_members
 from ml_pipeline.fit import Fitted
 from ml_pipeline.model_card import model_card
 from ml_pipeline.panel import Panel
@@ -113,11 +114,12 @@ def metadata(fitted: Fitted, origin: Origin, version: str, *, name: str = "") ->
     """
     task = TASKS[fitted.kind]
     recipe = Recipe.from_spec(fitted.spec) if fitted.spec else None
+    blend = fitted.facts.get(ENSEMBLE)
     split = origin.split
     total = sum(split.block(part).days for part in ("train", "calibration", "selection", "holdout"))
     return {
         "name": name or f"{SEED_NAMES[fitted.kind]}_001",
-        "type": recipe.type if recipe else BASELINE,
+        "type": recipe.type if recipe else fitted.recipe,
         "description": task.sentence,
         "created_ts": utc(origin.created_ms).isoformat(),
         "version": 1,
@@ -132,7 +134,7 @@ def metadata(fitted: Fitted, origin: Origin, version: str, *, name: str = "") ->
         },
         "performance": {},
         "live_performance": {"accuracy": None, "last_updated": None, "trades_evaluated": 0},
-        "dependencies": [],
+        "dependencies": [one["version"] for one in blend["members"]] if blend else [],
         "kind": fitted.kind,
         "scope": origin.slot.scope,
         "timeframe": origin.slot.timeframe,
@@ -149,7 +151,7 @@ def metadata(fitted: Fitted, origin: Origin, version: str, *, name: str = "") ->
         **origin.lineage,
         "turn_data_hash": origin.turn_data_hash,
         "benchmark": _benchmark(fitted.columns, origin.benchmark),
-        "recipe_hash": recipe.hash() if recipe else BASELINE,
+        "recipe_hash": _hash_of(recipe, blend),
         "recipe_spec": fitted.spec,
         "parity_max_abs": fitted.parity,
         "training_seconds": origin.training_seconds,
@@ -158,7 +160,14 @@ def metadata(fitted: Fitted, origin: Origin, version: str, *, name: str = "") ->
         "seed": origin.seed,
         "fit": fitted.facts,
         "importance": dict(sorted(fitted.importance.items(), key=lambda pair: -pair[1])[:20]),
+        **({"method": blend["method"], "members": told_members(blend)} if blend else {}),
     }
+
+
+def _hash_of(recipe: Recipe | None, blend: Mapping[str, Any] | None) -> str:
+    if blend is not None:
+        return ensemble_hash(blend)
+    return recipe.hash() if recipe else BASELINE
 
 
 def write(

@@ -12,7 +12,8 @@
         ├── FitError          too few labels, or labels that are all alike
         ├── FitTimeout        a fit that ran past its limit and was killed
         ├── FitCrashed        a fit whose process died
-        ├── ParityError       an exported graph that differs from the fitted model
+        ├── ExportError       graphs or heads that cannot become one
+        │   └── ParityError       an exported graph that differs from the fitted model
         ├── NotTrained        a predictor asked before it was trained
         ├── ValidationError   a model that cannot be validated as asked
         └── NotReproducible   a version whose making is not known, or not possible here
@@ -62,7 +63,11 @@ class FitCrashed(LearningError):
     """A fit whose process died."""
 
 
-class ParityError(LearningError):
+class ExportError(LearningError):
+    """Graphs or heads that cannot become one."""
+
+
+class ParityError(ExportError):
     """An exported graph that differs from the fitted model."""
 
 

@@ -71,8 +71,24 @@ def _made(about: Mapping[str, Any]) -> str:
         f"no label after {about['trained_through']} was used.\n"
         f"* Its baseline: {about['fit']['baseline_is']}.\n"
         f"* The exported graph equals the fitted model within {about['parity_max_abs']:.1e}."
-        f"{_chosen(about['fit'])}"
+        f"{_members(about)}{_chosen(about['fit'])}"
     )
+
+
+def _members(about: Mapping[str, Any]) -> str:
+    """Say what an ensemble is made of, and that it needs none of it any more."""
+    if "members" not in about:
+        return ""
+    listed = ", ".join(f"`{one['version']}` {_weight(one['weight'])}" for one in about["members"])
+    return (
+        f"\n* An ensemble by `{about['method']}` of {listed}: their graphs are copied into this "
+        "one, so that none can be missing."
+    )
+
+
+def _weight(weight: float | Sequence[float]) -> str:
+    parts = [weight] if isinstance(weight, (int, float)) else weight
+    return "/".join(f"{part:.3g}" for part in parts)
 
 
 def _chosen(facts: Mapping[str, Any]) -> str:
