@@ -196,7 +196,31 @@ class FeatureProgram:
         """
         numbers = bar_numbers(bar, self.inputs)
         self._follow(numbers[0])
-        whole = np.array(numbers)
+        return self._step(np.array(numbers))
+
+    def take(self, bars: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Take further bars as plain numbers and return their features with all digits.
+
+        What `push` and `extend` do, for callers who have checked their bars already.
+
+        Parameters
+        ----------
+        bars : float64 [n, 6 + I], n >= 1
+            Open time in epoch milliseconds, prices, volume, `inputs`; see `features.bars`.
+
+        Returns
+        -------
+        float64 [n, F]
+        """
+        self._follow(float(bars[0, 0]))
+        if len(bars) == 1:
+            self._step(np.array(bars[0]))
+            return self._machine.digits()[None]
+        values = np.empty((len(bars), len(self.names)))
+        self._take(np.ascontiguousarray(bars), values)
+        return values
+
+    def _step(self, whole: NDArray[np.float64]) -> NDArray[np.float32]:
         if not self._windows.columns:
             return self._machine.step(whole)
         whole = self._windows.beside(whole[None])[0]

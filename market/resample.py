@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from market.candles import candle_frame, check_candles, open_ms
 from market.errors import BadTimeframe
@@ -36,19 +37,35 @@ def resample(candles: pd.DataFrame, timeframe: str, to: str) -> pd.DataFrame:
     check_candles(candles)
     if target == step or candles.empty:
         return candles
-    bucket = open_ms(candles) // target
+    bars = np.column_stack([open_ms(candles), candles.to_numpy(np.float64)])
+    longer = whole_bars(bars, step, target)
+    return candle_frame(longer[:, 0].astype(np.int64), longer[:, 1:])
+
+
+def whole_bars(bars: NDArray[np.float64], step: int, target: int) -> NDArray[np.float64]:
+    """Return longer bars as numbers, of complete buckets only; see `resample`.
+
+    Parameters
+    ----------
+    bars : float64 [n, 6 + I]
+        Open time in epoch milliseconds, prices, volume; then what was known besides when each bar
+        closed, of which the last of a bucket counts.
+    step, target : int
+        Lengths of the bars and of the longer ones, milliseconds.
+
+    Returns
+    -------
+    float64 [m, 6 + I]
+    """
+    if not len(bars):
+        return bars
+    bucket = bars[:, 0].astype(np.int64) // target
     starts = np.flatnonzero(np.diff(bucket, prepend=bucket[0] - 1))
     sizes = np.diff(starts, append=len(bucket))
-    ends = starts + sizes - 1
-    o, h, low, c, v = candles.to_numpy(np.float64).T
-    values = np.column_stack(
-        [
-            o[starts],
-            np.maximum.reduceat(h, starts),
-            np.minimum.reduceat(low, starts),
-            c[ends],
-            np.add.reduceat(v, starts),
-        ]
-    )
-    whole = sizes == target // step
-    return candle_frame((bucket[starts] * target)[whole], values[whole])
+    longer = bars[starts + sizes - 1]
+    longer[:, 0] = bucket[starts] * target
+    longer[:, 1] = bars[starts, 1]
+    for column, over in ((2, np.maximum), (3, np.minimum), (5, np.add)):
+        longer[:, column] = over.reduceat(np.ascontiguousarray(bars[:, column]), starts)
+    whole: NDArray[np.float64] = longer[sizes == target // step]
+    return whole

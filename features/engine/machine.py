@@ -62,6 +62,13 @@ class Machine:
         execute_bar(bar, *self.plan.live, self._memory, self._cursor, row)
         return row
 
+    def digits(self) -> NDArray[np.float64]:
+        """Return the row that `step` has just returned, with all its digits, float64 [F]."""
+        at, moves, ready = self.plan.live[-1].T
+        row: NDArray[np.float64] = self._memory[at + (int(self._cursor[PLACE]) - 1) * moves]
+        row[ready >= self.seen] = np.nan
+        return row
+
     def run(self, bars: Bars, out: NDArray[np.floating]) -> None:
         """Take a history in pieces and write its rows; an interrupted one leaves no trace."""
         prepare()
