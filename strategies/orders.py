@@ -130,6 +130,11 @@ class Refusal:
     reason: str
     ts_ms: int
 
+    @property
+    def whole(self) -> bool:
+        """Whether nothing of the order was filled."""
+        return self.quantity == self.order.quantity
+
 
 @dataclass(frozen=True, slots=True)
 class Position:
