@@ -9,8 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from models.common.base_model import BaseModel
-from models.common.predictor import load_model
+from strategies.asked_model import AskedModel, declared
 from strategies.base_strategy import SIDE_OF, BaseStrategy, Features, Side, Signal
+from strategies.exits import Exit, MaxBars, OppositeSignal, StopLoss, TakeProfit
+from strategies.sizing import FixedFraction, Sizing
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,19 +23,34 @@ COIN = 0.5
 
 
 class MLEnhancedStrategy(BaseStrategy):
-    """RSI extremes on 5-minute bars, confirmed by the direction and risk models on 1-minute bars.
+    """RSI extremes, confirmed by the direction and risk models.
 
     Parameters
     ----------
-    direction, risk : str
-        Models, as `load_model` names them. Both follow their champion while the strategy runs.
+    direction, risk : str or BaseModel
+        Models, as `load_model` names them, or themselves. Names follow their champion while the
+        strategy runs.
+    rsi_timeframe : str
+        Bars of the RSI; the models read bars of their own timeframe.
     """
 
     name: ClassVar[str] = "ml_enhanced_momentum"
+    sizing: ClassVar[Sizing] = FixedFraction(0.1)
+    exits: ClassVar[tuple[Exit, ...]] = (
+        StopLoss(0.01), TakeProfit(0.01), MaxBars(60), OppositeSignal(),
+    )  # fmt: skip
 
-    def __init__(self, direction: str = "model_001", risk: str = "model_002") -> None:
-        self.direction_model = load_model(direction)
-        self.risk_model = load_model(risk)
+    def __init__(
+        self,
+        direction: str | BaseModel = "model_001",
+        risk: str | BaseModel = "model_002",
+        *,
+        rsi_timeframe: str = "5m",
+    ) -> None:
+        self.direction_model = AskedModel(direction)
+        self.risk_model = AskedModel(risk)
+        self.rsi_timeframe = rsi_timeframe
+        self.features = declared(self.direction_model, self.risk_model)
 
     def detect(
         self,
@@ -46,12 +63,12 @@ class MLEnhancedStrategy(BaseStrategy):
     ) -> Signal | None:
         """Return LONG when oversold, SHORT when overbought, if the models agree; else None."""
         fm = self.sees(fm, ts_ms)
-        rsi = float(fm.get_features(symbol, "5m", ["rsi_14"])["rsi_14"].iloc[-1])
+        rsi = float(fm.get_features(symbol, self.rsi_timeframe, ["rsi_14"])["rsi_14"].iloc[-1])
         side = _technical_side(rsi)
         if side is None:
             return None
-        direction = self.direction_model.predict(_latest(self.direction_model, symbol, fm))
-        risk = self.risk_model.predict(_latest(self.risk_model, symbol, fm))
+        direction = self.direction_model.about(symbol, fm)
+        risk = self.risk_model.about(symbol, fm)
         # Models say UP or DOWN, signals LONG or SHORT: compared as they are, they never agree.
         agrees = SIDE_OF[direction["direction"]] == side
         # A champion that is a coin (the baseline, where nothing beats it) has no opinion to follow.
@@ -74,7 +91,3 @@ def _technical_side(rsi: float) -> Side | None:
     if rsi > OVERBOUGHT:
         return "SHORT"
     return "LONG" if rsi < OVERSOLD else None
-
-
-def _latest(model: BaseModel, symbol: str, fm: Features) -> pd.DataFrame:
-    return fm.get_features(symbol, "1m", model.features).iloc[-1:]

@@ -10,6 +10,7 @@ Backtest and live do the same things in the same order:
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
@@ -93,6 +94,12 @@ class Play:
             seen = Seen(symbol, self._timeframe, fm, self._windows[symbol])
             self.broker.submit(self.desk.on_bar(symbol, bar, seen, equity))
         return outcomes
+
+    def show(self, symbol: str, bars: Sequence[Bar]) -> None:
+        """Put bars that came before into a symbol's window; nothing is decided on them."""
+        window = self._window(symbol)
+        for bar in bars:
+            window.push(bar, (math.nan,) * len(self._extra))
 
     def _window(self, symbol: str) -> Window:
         found = self._windows.get(symbol)

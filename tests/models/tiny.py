@@ -126,6 +126,7 @@ def bundle(
     timeframe: str = "1m",
     bias: float = 0.0,
     novelty: float | None = None,
+    schema: FeatureSchema = SCHEMA,
     **more: Any,
 ) -> Path:
     """Write a tiny bundle where the registry at `models` keeps it; return its folder."""
@@ -134,7 +135,7 @@ def bundle(
         models / scope / kind / version,
         onnx=graph(kind, bias, novelty=novelty),
         metadata=metadata(slot, version, **more),
-        schema=SCHEMA,
+        schema=schema,
         metrics={"skill": 0.01},
         readme=f"# {version}\n",
         probe=ROWS,

@@ -107,7 +107,9 @@ def test_a_cache_belongs_to_one_strategy_and_one_symbol_each(candles) -> None:
 
 def test_the_example_strategy_looks_features_up(candles, monkeypatch) -> None:
     """Once enabled, it needs no manager at all."""
-    monkeypatch.setattr(MLEnhancedStrategy, "__init__", lambda self: None)
+    monkeypatch.setattr(
+        MLEnhancedStrategy, "__init__", lambda self: vars(self).update(rsi_timeframe="5m")
+    )
     strategy = MLEnhancedStrategy()
     strategy.enable_feature_cache(candles, names=["close"])
     asked = []
