@@ -2,35 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from market.source import CandleSource
-from market.symbols import parse_symbol, parse_symbols
-from market.timeframes import DAY_MS, Instant, instant_ms, timeframe_ms, utc
+from market.symbols import parse_symbol
+from market.timeframes import utc
 from ml_pipeline.errors import ValidationError
+from ml_pipeline.examiner import Examiner, Judged, raw_of, trained_through_ms, whole
 from ml_pipeline.export import score
-from ml_pipeline.fit import Fitted, fit_baseline
-from ml_pipeline.history import History
-from ml_pipeline.live import LedgerReader, live_figures
+from ml_pipeline.live import live_figures
 from ml_pipeline.panel import Panel
-from ml_pipeline.rows import all_finite
-from ml_pipeline.scoring import metrics, novel_share, row_losses
-from ml_pipeline.skill import judge
-from ml_pipeline.splits import TurnSplit
-from ml_pipeline.tasks import TASKS
-from ml_pipeline.trained import TrainedModel
-from models.common.blending import blend_raw
+from ml_pipeline.scoring import novel_share
 from models.common.model import Model
 from models.common.predictor import EnsemblePredictor, load_model
 
 Floats = NDArray[np.float64]
-Judged = TrainedModel | Model
 HOUR_MS = 3_600_000
 
 
@@ -54,7 +44,7 @@ class Examined:
     naive: Floats
 
 
-class ValidationPipeline:
+class ValidationPipeline(Examiner):
     """Scores models on bars after their training's end, never on what they were fitted on.
 
     Parameters
@@ -68,21 +58,6 @@ class ValidationPipeline:
     seed
         Of the bootstrap behind the interval.
     """
-
-    def __init__(
-        self,
-        ledger: LedgerReader | None = None,
-        *,
-        source: str | CandleSource | None = None,
-        home: str | Path | None = None,
-        end: Instant | None = None,
-        history: History | None = None,
-        seed: int = 0,
-    ) -> None:
-        self.ledger = ledger
-        self.history = history or History.open(source, home=home, end=end)
-        self.home = home
-        self.seed = seed
 
     def backtest_model(
         self, model: Judged, symbols: str | Sequence[str], days_back: float = 7
@@ -122,9 +97,9 @@ class ValidationPipeline:
         self, model: Judged, symbols: str | Sequence[str], days_back: float = 7
     ) -> Examined:
         """Return the figures of `backtest_model` with the rows and outputs they come from."""
-        panel = self._unseen(model, symbols, days_back)
-        raw, baseline = _raw(model, panel), self._baseline_of(model)
-        figures = self._figures(model, panel, raw, baseline)
+        panel = self.unseen(model, symbols, days_back)
+        raw, baseline = raw_of(model, panel), self.baseline_of(model)
+        figures = self.figures(model, panel, raw, baseline)
         figures |= novel_share(model.novelty(panel.columns(model.features)))
         return Examined(figures, panel, raw, score(baseline.onnx, panel))
 
@@ -133,8 +108,19 @@ class ValidationPipeline:
     ) -> dict[str, Any]:
         """Score a saved ensemble as `backtest_model` does a model.
 
-        Bars count that lie after the training of every member; the baseline is that of the member
-        trained last. ``members`` holds each member's skill on the same bars.
+        Bars count that lie after the training of every member, those of other kinds that a stack
+        reads included. The baseline, and what counts as an event, are those of the member of its
+        kind that was trained last. The results are kept beside the configuration too.
+
+        Returns
+        -------
+        dict
+            What `backtest_model` returns, and
+
+            * ``members``: by name, each member's own figures on the same bars;
+            * ``best_member``: the most skilled of them, chosen with hindsight, and ``z_best``, the
+              ensemble's paired z against it;
+            * ``missing``: by name, why members are left out.
 
         Raises
         ------
@@ -144,17 +130,32 @@ class ValidationPipeline:
         ensemble = load_model(name, home=self.home)
         if not isinstance(ensemble, EnsemblePredictor) or ensemble.kind == "mixed":
             raise ValidationError(f"{name!r} is no ensemble of models of one kind; name one")
-        members = {member: self._member(member) for member in ensemble.info["serving"]}
-        last = max(members.values(), key=_trained_through_ms)
-        panel = self._unseen(last, symbols, days_back, ensemble.features)
-        baseline = self._baseline_of(last)
-        raws = {member: _raw(model, panel) for member, model in members.items()}
-        result = self._figures(last, panel, _blended(ensemble, raws), baseline)
-        skills = {
-            member: self._figures(last, panel, raw, baseline)["skill"]
+        members = {member: self._member(member) for member in ensemble.serving}
+        own = {member: model for member, model in members.items() if model.kind == ensemble.kind}
+        if not own:
+            raise ValidationError(f"no {ensemble.kind} member of {name!r} can be loaded")
+        last = max(own.values(), key=trained_through_ms)
+        seen = max(trained_through_ms(model) for model in members.values())
+        panel = self.unseen(last, symbols, days_back, ensemble.features, seen)
+        baseline, rows = self.baseline_of(last), dict(zip(panel.names, panel.X.T, strict=True))
+        raws = {member: raw_of(model, panel) for member, model in own.items()}
+        figures = {
+            member: self.figures(last, panel, raw, baseline) | {"baseline": _is_naive(own[member])}
             for member, raw in raws.items()
         }
-        return {**result, "members": skills}
+        best = max(figures, key=lambda member: figures[member]["skill"])
+        raw = ensemble.raw(rows)
+        results = {
+            **self.figures(last, panel, raw, baseline),
+            **novel_share(ensemble.novelty(rows)),
+            "baseline": False,
+            "members": figures,
+            "best_member": best,
+            "z_best": self.against(last, panel, raw, raws[best]),
+            "missing": dict(ensemble.missing),
+        }
+        ensemble.save_results({**ensemble.results, "backtest": results})
+        return results
 
     def validate_on_live_data(
         self, model: Judged, symbol: str, hours_back: float = 24
@@ -191,81 +192,7 @@ class ValidationPipeline:
         until = self.history.now_ms(timeframe)
         since = until - int(hours_back * HOUR_MS)
         figures = live_figures(self.ledger, info, parse_symbol(symbol), since, until, self.seed)
-        return {**_whole(figures), "since": utc(since).isoformat(), "until": utc(until).isoformat()}
-
-    # ------------------------------------------------------------------ parts
-
-    def _unseen(
-        self,
-        model: Judged,
-        symbols: str | Sequence[str],
-        days_back: float,
-        features: Sequence[str] | None = None,
-    ) -> Panel:
-        task, timeframe = TASKS[model.kind], str(model.info["timeframe"])
-        self._check_market(model)
-        end = self.history.now_ms(timeframe)
-        seen = _trained_through_ms(model)
-        start = max(end - int(days_back * DAY_MS), seen)
-        columns = tuple(dict.fromkeys([*(features or model.features), *task.columns(timeframe)]))
-        if end - start > task.horizon_bars(timeframe) * timeframe_ms(timeframe):
-            panel = self.history.panel(parse_symbols(symbols), timeframe, columns, start, end)
-            known = all_finite(task.y(panel, model.info["head"]))
-            if known.any():
-                return panel.rows(known)
-        raise ValidationError(
-            f"no {model.kind} outcome is known after {utc(seen).isoformat()}, up to where "
-            f"{model.info['version_name']} was fitted; ask again later, or for more days than "
-            f"{days_back:g}"
-        )
-
-    def _check_market(self, model: Judged) -> None:
-        source = self.history.source
-        if bool(model.info["simulated"]) != source.simulated:
-            raise ValidationError(
-                f"{model.info['version_name']} was trained on {model.info['source']}, these "
-                f"candles come from {source.name}: a simulated market says nothing about a real "
-                "one; make the pipeline with ValidationPipeline(source=…)"
-            )
-
-    def _figures(
-        self, model: Judged, panel: Panel, raw: Floats, baseline: Fitted
-    ) -> dict[str, Any]:
-        task, head = TASKS[model.kind], model.info["head"]
-        naive = score(baseline.onnx, panel)
-        verdict = judge(
-            panel.ts,
-            panel.symbol,
-            row_losses(task, head, raw, panel),
-            row_losses(task, head, naive, panel),
-            task.horizon_bars(panel.timeframe),
-            self.seed,
-        )
-        return {
-            **_whole(metrics(task, head, raw, panel)),
-            **verdict.as_dict(),
-            "beats_baseline": verdict.lower > 0,
-            "baseline": bool(model.info["baseline"]),
-            "symbols": list(panel.symbols),
-            "since": utc(int(panel.ts[0])).isoformat(),
-            "until": utc(int(panel.ts[-1])).isoformat(),
-        }
-
-    def _baseline_of(self, model: Judged) -> Fitted:
-        """Return the baseline of the model's own training rows, fitted again where it is lost."""
-        if isinstance(model, TrainedModel):
-            return model.baseline
-        info, timeframe = model.info, str(model.info["timeframe"])
-        split = TurnSplit.from_dict(info["window"])
-        columns = TASKS[model.kind].columns(timeframe)
-        panel = self.history.panel(
-            info["training"]["symbols"],
-            timeframe,
-            columns,
-            split.train.start_ms,
-            split.trained_through_ms,
-        )
-        return fit_baseline(model.kind, panel, split)
+        return {**whole(figures), "since": utc(since).isoformat(), "until": utc(until).isoformat()}
 
     def _member(self, name: str) -> Model:
         model = load_model(name, home=self.home)
@@ -274,18 +201,5 @@ class ValidationPipeline:
         return model
 
 
-def _trained_through_ms(model: Judged) -> int:
-    return instant_ms(model.info["trained_through"])
-
-
-def _raw(model: Judged, panel: Panel) -> Floats:
-    return np.asarray(model.raw(panel.columns(model.features)), dtype=np.float64)
-
-
-def _blended(ensemble: EnsemblePredictor, raws: Mapping[str, Floats]) -> Floats:
-    shares = ensemble.shares(ensemble.kind, list(raws))
-    return blend_raw(ensemble.kind, ensemble.info["method"], np.stack(list(raws.values())), shares)
-
-
-def _whole(figures: Mapping[str, Any]) -> dict[str, Any]:
-    return {**figures, "n": int(figures["n"])}
+def _is_naive(model: Model) -> bool:
+    return bool(model.info["baseline"])

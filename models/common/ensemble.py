@@ -2,43 +2,57 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from models.common.base_model import BaseModel
-from models.common.blending import METHODS, blend_heads, blend_raw, count_votes
+from models.common.blender import Told, answer, ask, ask_all, blend, check_input, largest
+from models.common.ensemble_config import (
+    EnsembleConfig,
+    config_path,
+    make_config,
+    read_config,
+    read_results,
+    write_config,
+    write_results,
+)
 from models.common.errors import EnsembleError, ModelError
-from models.common.files import replace_file
-from models.common.heads import Answer
+from models.common.heads import Answer, Floats
 from models.common.model import Model, matrix_for, open_model
-from models.common.names import is_standing_name
-from models.common.registry import ENSEMBLES, models_folder
-from models.common.risk_score import with_items, with_novelty
+from models.common.regimes import COLUMNS
+from models.common.risk_score import with_items
 from models.common.rows import close_in
-from models.common.runner import check_close
-from models.common.slot import check_word
+from models.common.stack import Stack
+
+__all__ = ["EnsemblePredictor", "config_path"]
 
 
 class EnsemblePredictor(BaseModel):
     """Several models that answer as one.
 
-    A member that cannot be loaded is left out, the weights of the others are scaled up, and every
-    answer says so under ``missing``. Members of several kinds are blended kind by kind: the
-    answer is then a dict of answers by kind.
+    A member that cannot be loaded, or refuses the rows it is asked about, is left out, the weights
+    of the others are scaled up, and the answer says so under ``missing``. Members of several kinds
+    are blended kind by kind, and the answer is then a dict of answers by kind; of a stack they are
+    all inputs of its one kind.
 
     Parameters
     ----------
     models : sequence of str
-        Members, as `load_model` names them.
+        Members, as `load_model` names them. May be empty where a stack lists them.
     weights : sequence of float, optional
         One weight a member, >= 0; by default all equal, which learnt weights seldom beat.
     method : {'weighted_avg', 'voting', 'stacking'}
         How to blend, see `models.common.blending.blend_raw`. Stacking needs learnt weights.
+    stack : Stack or mapping, optional
+        Learnt coefficients, with an intercept, or of other kinds' outputs: `models.common.stack`.
+    regimes : mapping, optional
+        Weights or confidences by regime; see `models.common.ensemble_config.EnsembleConfig`.
+    composed : str
+        Name of a bundle that holds the same ensemble in one graph: it answers while one of the
+        members is gone.
+    about : mapping, optional
+        Anything else to keep in the configuration.
     home : path, optional
         Folder that holds ``models/``; by default ``$TIDEWHEEL_HOME`` or ``./var``.
     name : str
@@ -58,63 +72,110 @@ class EnsemblePredictor(BaseModel):
 
     def __init__(
         self,
-        models: Sequence[str],
+        models: Sequence[str] = (),
         weights: Sequence[float] | None = None,
         method: str = "weighted_avg",
         *,
+        stack: Stack | Mapping[str, Any] | None = None,
+        regimes: Mapping[str, Any] | None = None,
+        composed: str = "",
+        about: Mapping[str, Any] | None = None,
         home: str | Path | None = None,
         name: str = "ensemble",
     ) -> None:
-        self._names = list(models)
-        self._weights = _check_weights(self._names, weights, method)
-        self._method = method
-        self._home = home
-        self._own_name = name
+        config = make_config(
+            models,
+            weights,
+            method,
+            stack=stack,
+            regimes=regimes,
+            composed=composed,
+            about=about or {},
+        )
+        self._open(config, home, name)
+
+    def _open(self, config: EnsembleConfig, home: str | Path | None, name: str) -> None:
+        self.made_of = config
+        self._home, self._own_name = home, name
         self.missing: dict[str, str] = {}
         self._members: dict[str, Model] = {}
-        for member in self._names:
-            self._load(member)
-        if not self._members:
-            reasons = "; ".join(f"{name}: {why}" for name, why in self.missing.items())
+        for member in config.models:
+            try:
+                self._members[member] = open_model(member, home=home)
+            except ModelError as error:
+                self.missing[member] = str(error)
+        self._whole = self._open_whole()
+        if not self._members and self._whole is None:
+            reasons = "; ".join(f"{member}: {why}" for member, why in self.missing.items())
             raise EnsembleError(f"no member of ensemble {name!r} can be loaded: {reasons}")
-        if method == "stacking" and self.kind == "mixed":
-            raise EnsembleError(
-                "stacked weights are learnt for one kind; these members have several"
-            )
+        self._check_kinds()
 
-    def _load(self, member: str) -> None:
+    def _open_whole(self) -> Model | None:
+        """Return the composed bundle where a member is gone and it is there."""
+        if not self.missing or not self.made_of.composed:
+            return None
         try:
-            self._members[member] = open_model(member, home=self._home)
+            return open_model(self.made_of.composed, home=self._home)
         except ModelError as error:
-            self.missing[member] = str(error)
+            self.missing[self.made_of.composed] = str(error)
+            return None
+
+    def _check_kinds(self) -> None:
+        stack = self.made_of.stack
+        if stack is None:
+            return
+        kinds = {member: model.kind for member, model in self._members.items()}
+        if not stack.kind and len(set(kinds.values())) > 1:
+            raise EnsembleError(
+                "stacked weights are learnt for one kind; these members have several: name the "
+                'one that is answered, stack={"kind": "direction", …}'
+            )
+        for member, kind in kinds.items():
+            check_input(stack, member, kind, self.kind)
 
     # ------------------------------------------------------------------ what it is
 
     @property
     def kind(self) -> str:
-        """The members' kind, or ``"mixed"``."""
+        """The kind that it answers, or ``"mixed"``."""
+        stack = self.made_of.stack
+        if self._whole is not None:
+            return self._whole.kind
+        if stack is not None and stack.kind:
+            return stack.kind
         kinds = {model.kind for model in self._members.values()}
         return kinds.pop() if len(kinds) == 1 else "mixed"
 
     @property
     def features(self) -> list[str]:
-        """Columns that any member reads."""
-        columns = [model.features for model in self._members.values()]
-        return list(dict.fromkeys(name for names in columns for name in names))
+        """Columns that any member reads, and those that tell the regime where it matters."""
+        members = [*self._members.values(), *([self._whole] if self._whole else [])]
+        columns = [model.features for model in members]
+        further = COLUMNS if self.made_of.regimes else ()
+        return list(dict.fromkeys([name for names in columns for name in names] + [*further]))
 
     @property
     def info(self) -> Mapping[str, Any]:
         """The configuration, and the members in service."""
         serving = {name: model.version_id for name, model in self._members.items()}
-        return {**self._config(), "type": "ensemble", "kind": self.kind, "serving": serving}
+        kept = {"name": self._own_name, **self.made_of.as_dict()}
+        return {**kept, "type": "ensemble", "kind": self.kind, "serving": serving}
 
-    def _config(self) -> dict[str, Any]:
-        return {
-            "name": self._own_name,
-            "models": self._names,
-            "weights": self._weights.tolist(),
-            "method": self._method,
-        }
+    @property
+    def serving(self) -> tuple[str, ...]:
+        """Names of the models that answer: the members, or the composed one in their place."""
+        return tuple(self._members) if self._whole is None else (self.made_of.composed,)
+
+    @property
+    def results(self) -> dict[str, Any]:
+        """How it did when it was judged last, as kept beside its configuration; empty if never.
+
+        Raises
+        ------
+        EnsembleError
+            When the file is damaged.
+        """
+        return read_results(self._own_name, self._home)
 
     # ------------------------------------------------------------------ what it says
 
@@ -135,51 +196,71 @@ class EnsemblePredictor(BaseModel):
         Returns
         -------
         dict or RiskScore
-            The kind's answer with ``missing`` (names of members left out) and, where members vote
-            on one row, ``votes`` (how many would answer what). ``novelty`` is the largest that any
-            member sees. For members of several kinds, such an answer by kind.
+            The kind's answer with ``missing`` (names of members left out), ``reasons`` (by name,
+            where any were) and, where members vote on one row, ``votes`` (how many would answer
+            what). ``novelty`` is the largest that any member sees. Where the configuration has
+            confidences by regime, ``regime``. For members of several kinds, such an answer by kind.
 
         Raises
         ------
-        FeatureError
-            When a member refuses the rows.
+        FeatureError, PredictionError
+            When every member refuses the rows; the message is the first one's.
         EnsembleError
-            When the members cannot be blended.
+            When the members that are left cannot be blended.
         """
         rows = df if features is None else features
         if rows is None:
             raise EnsembleError("nothing to predict from: pass rows as df=...")
         price = close_in(rows) if close is None else close
-        groups: dict[str, list[str]] = {}
-        for name, model in self._members.items():
-            groups.setdefault(model.kind, []).append(name)
-        answers = {kind: self._blend(kind, names, rows, price) for kind, names in groups.items()}
-        missing = list(self.missing)
-        if len(answers) == 1:
-            return with_items(next(iter(answers.values())), missing=missing)
-        return {**answers, "missing": missing}
+        if self._whole is not None:
+            return with_items(self._ask_whole(self._whole, rows, price), missing=[])
+        told, refused = ask_all(self._members, rows)
+        answers = {
+            kind: answer(self.made_of, kind, told, rows, price) for kind in self._kinds(told)
+        }
+        reasons = {**self.missing, **refused}
+        more: dict[str, Any] = {"missing": [n for n in self.made_of.models if n in reasons]}
+        if reasons:
+            more["reasons"] = reasons
+        if len(answers) > 1:
+            return {**answers, **more}
+        return with_items(self._by_regime(next(iter(answers.values())), rows), **more)
 
-    def _blend(self, kind: str, names: list[str], rows: Any, close: Any) -> Answer:
-        bundles = [self._members[name].bundle for name in names]
-        told = [b.runner.forecast(matrix_for(b, rows, ordered=False)) for b in bundles]
-        raws = np.stack([raw for raw, _ in told])
-        weights = self.shares(kind, names)
-        raw = blend_raw(kind, self._method, raws, weights)
-        head = blend_heads([bundle.head for bundle in bundles], weights)
-        answer = head.decode(raw, None if close is None else check_close(close, len(raw)))
-        answer = with_novelty(answer, _largest([novelty for _, novelty in told]))
-        if self._method == "voting" and len(raw) == 1:
-            return with_items(answer, votes=count_votes(kind, raws))
-        return answer
+    def raw(self, features: Any) -> Floats:
+        """Return the blended raw output [N, K] for the rows of `features`.
 
-    def shares(self, kind: str, names: list[str]) -> NDArray[np.float64]:
-        """Return the weights of `names`, scaled up for members of the kind that are missing."""
-        weights = np.array([self._weights[self._names.index(name)] for name in names])
-        if not weights.sum():
-            raise EnsembleError(f"the {kind} members that are left all have weight 0")
-        total = float(self._weights.sum()) if self._method == "stacking" else 1.0
-        shares: NDArray[np.float64] = weights * (total / weights.sum())
-        return shares
+        Raises
+        ------
+        EnsembleError
+            When the members are of several kinds.
+        FeatureError, PredictionError
+            When every member refuses the rows.
+        """
+        if self.kind == "mixed":
+            raise EnsembleError("members of several kinds have no output in common; ask predict")
+        if self._whole is not None:
+            return ask(self._whole, features).raw
+        return blend(self.made_of, self.kind, ask_all(self._members, features)[0], features)
+
+    def novelty(self, features: Any) -> Floats | None:
+        """Return how far each row lies from what any member knows, [N]; None if none can tell."""
+        asked = self._members if self._whole is None else {"": self._whole}
+        return largest(one.novelty for one in ask_all(asked, features)[0].values())
+
+    def _kinds(self, told: Mapping[str, Told]) -> list[str]:
+        """Return the kinds to answer, in the members' order."""
+        if self.made_of.stack is not None:
+            return [self.kind]
+        return list(dict.fromkeys(one.kind for one in told.values()))
+
+    def _ask_whole(self, whole: Model, rows: Any, close: Any) -> Answer:
+        bundle = whole.bundle
+        said = bundle.runner.answer(matrix_for(bundle, rows, ordered=False), close)
+        return self._by_regime(said, rows)
+
+    def _by_regime(self, said: Answer, rows: Any) -> Answer:
+        confidence = self.made_of.confidence
+        return said if confidence is None else confidence.adjust(said, rows)
 
     # ------------------------------------------------------------------ how it is kept
 
@@ -191,12 +272,13 @@ class EnsemblePredictor(BaseModel):
         EnsembleError
             When `name` means a model already, such as ``direction``.
         """
-        path = config_path(name, self._home)
-        if is_standing_name(name):
-            raise EnsembleError(f"{name!r} means a champion already; use a name like ensemble_001")
+        path = write_config(name, self.made_of, self._home)
         self._own_name = name
-        replace_file(path, (json.dumps(self._config(), indent=1) + "\n").encode())
         return path
+
+    def save_results(self, results: Mapping[str, Any]) -> Path:
+        """Keep how it did as ``<name>_results.json`` beside its configuration; return its path."""
+        return write_results(self._own_name, results, self._home)
 
     @classmethod
     def load_config(cls, name: str, *, home: str | Path | None = None) -> EnsemblePredictor:
@@ -207,50 +289,6 @@ class EnsemblePredictor(BaseModel):
         EnsembleError
             When the file is not there or is no configuration.
         """
-        path = config_path(name, home)
-        try:
-            kept = json.loads(path.read_bytes())
-            models, weights, method = kept["models"], kept["weights"], kept["method"]
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise EnsembleError(f"{path} is no ensemble's configuration: {error!r}") from error
-        return cls(models, weights, method, home=home, name=name)
-
-
-def _largest(novelties: list[NDArray[np.float64] | None]) -> Any:
-    """Return what the member says to whom the row is strangest: a number for one row."""
-    known = [novelty for novelty in novelties if novelty is not None]
-    if not known:
-        return None
-    largest = np.max(known, axis=0)
-    return float(largest[0]) if len(largest) == 1 else largest
-
-
-def config_path(name: str, home: str | Path | None = None) -> Path:
-    """Return where the configuration of ensemble `name` is kept."""
-    return models_folder(home) / ENSEMBLES / f"{check_word(name, 'ensemble name')}.json"
-
-
-def _check_weights(
-    names: list[str], weights: Sequence[float] | None, method: str
-) -> NDArray[np.float64]:
-    if not names or len(set(names)) < len(names):
-        raise EnsembleError(f"an ensemble needs members, each once; got {names}")
-    if method not in METHODS:
-        raise EnsembleError(f"{method!r} is no method; use one of {', '.join(METHODS)}")
-    if weights is None:
-        if method == "stacking":
-            raise EnsembleError(
-                "stacking needs learnt weights: fit them on ledger rows that are later than every "
-                "member's training, and pass weights=[...]; without them use 'weighted_avg'"
-            )
-        return np.full(len(names), 1 / len(names))
-    return _numbers(names, weights)
-
-
-def _numbers(names: list[str], weights: Sequence[float]) -> NDArray[np.float64]:
-    numbers = np.asarray(weights, dtype=np.float64)
-    if numbers.shape != (len(names),):
-        raise EnsembleError(f"{len(names)} members need as many weights, got {numbers.size}")
-    if not np.isfinite(numbers).all() or (numbers < 0).any() or not numbers.sum():
-        raise EnsembleError(f"weights must be >= 0 and not all 0, got {numbers.tolist()}")
-    return numbers
+        ensemble = cls.__new__(cls)
+        ensemble._open(read_config(name, home), home, name)
+        return ensemble

@@ -8,6 +8,7 @@
         latest-1m      → 2025-05-28T1200Z_1m_xgboost    the champion of majors/direction/1m
         latest         → latest-1m                      the first timeframe's is the folder's
         challenger-1m  → …
+        regimes-1m.json    what a confidence is worth by regime, where that was learnt
 
 A link is replaced in one rename: whoever reads it sees the old version or the new one.
 """
@@ -216,7 +217,10 @@ class PredictionModelRegistry:
     def _folders(self) -> Iterator[Path]:
         for folder in sorted(self.root.glob("*/*/*")):
             hidden = any(part.startswith(".") for part in folder.relative_to(self.root).parts)
-            if folder.parent.name in KINDS and not hidden and not folder.is_symlink():
+            # Beside the versions lies what is known of the slot itself, such as its regimes.
+            known = folder.suffix == ".json" and folder.is_file()
+            foreign = hidden or known or folder.is_symlink()
+            if folder.parent.name in KINDS and not foreign:
                 yield folder
 
     def _checked_place(self, bundle: Bundle) -> Bundle:

@@ -258,7 +258,17 @@ def test_an_ensemble_is_judged_beside_its_members(trained: Trained) -> None:
     EnsemblePredictor(members, weights=[0.5, 0.5], home=home).save_config("ensemble_001")
     results = validator(home).backtest_ensemble("ensemble_001", ["BTC-USDT", "ETH-USDT"])
     assert set(results["members"]) == set(members)
-    assert results["skill"] == pytest.approx(results["members"]["risk_scorer_001"], abs=1e-6)
+    assert results["skill"] == pytest.approx(
+        results["members"]["risk_scorer_001"]["skill"], abs=1e-6
+    )
+    assert results["members"]["risk_scorer_002"]["auc"] == pytest.approx(results["auc"])
+    assert results["best_member"] in members
+    assert abs(results["z_best"]) < 2
+    assert (results["baseline"], results["missing"]) == (False, {})
+    assert 0 <= results["novel_share"] < 0.2
+    kept = load_model("ensemble_001", home=home)
+    assert isinstance(kept, EnsemblePredictor)
+    assert kept.results["backtest"]["skill"] == results["skill"]
     with pytest.raises(ValidationError, match="no ensemble"):
         validator(home).backtest_ensemble("risk_scorer_001", ["BTC-USDT"])
 
@@ -270,7 +280,10 @@ def test_an_ensemble_is_judged_as_it_answers_without_a_member(trained: Trained) 
     ensemble = EnsemblePredictor(members, [0.5, 0.25, 0.25], "stacking", home=home)
     ensemble.save_config("ensemble_002")
     results = validator(home).backtest_ensemble("ensemble_002", ["BTC-USDT"])
-    assert results["skill"] == pytest.approx(results["members"]["risk_scorer_001"], abs=1e-6)
+    assert set(results["missing"]) == {"risk_scorer_gone"}
+    assert results["skill"] == pytest.approx(
+        results["members"]["risk_scorer_001"]["skill"], abs=1e-6
+    )
 
 
 class Ledger:

@@ -10,10 +10,13 @@ import pandas as pd
 import pytest
 
 from models.common.blending import blend_raw
+from models.common.bundle import write_bundle
+from models.common.ensemble_config import kept_names
 from models.common.errors import EnsembleError, FeatureError, ModelNotFound
 from models.common.predictor import EnsemblePredictor, load_model
 from models.common.registry import PredictionModelRegistry
 from models.common.risk_score import RiskScore
+from models.common.schema import FeatureSchema
 from models.common.slot import KINDS, Slot
 from tests.models import tiny
 
@@ -223,3 +226,84 @@ def test_blended_probabilities_stay_probabilities_at_the_edges(method: str) -> N
     assert p.item() == pytest.approx(
         blend_raw("direction", method, raws, np.array([0.6, 0.3, 0.1]))
     )
+
+
+def test_a_member_that_refuses_the_rows_is_left_out_of_this_answer_only(home: Path) -> None:
+    """It reads a column that is not there or holds no number: the others go on, and say so."""
+    write_fisher(home / "models")
+    names = ["direction-a", "fisher", "direction-b"]
+    ensemble = EnsemblePredictor(names, [0.5, 0.3, 0.2], home=home)
+    two = EnsemblePredictor(["direction-a", "direction-b"], [0.5, 0.2], home=home)
+    for rows in (frame(), frame().assign(fisher=np.nan), frame(3).assign(fisher=[1.0, np.inf, 0])):
+        answer = ensemble.predict(rows)
+        np.testing.assert_allclose(answer["probability"], two.predict(rows)["probability"])
+        assert answer["missing"] == ["fisher"]
+        assert "fisher" in answer["reasons"]["fisher"]
+    whole = ensemble.predict(frame().assign(fisher=0.5))
+    assert whole["missing"] == []
+    assert "reasons" not in whole
+    assert whole["probability"] != pytest.approx(two.predict(frame())["probability"])
+    assert ensemble.missing == {}
+
+
+def write_fisher(root: Path) -> None:
+    names = ("return_1", "rsi_14", "fisher")
+    schema = FeatureSchema(names, {name: name for name in names}, dict.fromkeys(names, "–"))
+    slot = Slot("majors", "direction", "1m")
+    write_bundle(
+        root / "majors" / "direction" / "fisher",
+        onnx=tiny.graph("direction", 1.0),
+        metadata=tiny.metadata(slot, "fisher"),
+        schema=schema,
+        metrics={},
+        readme="# fisher\n",
+        probe=tiny.ROWS,
+    )
+
+
+def test_results_are_kept_beside_the_configuration(home: Path) -> None:
+    ensemble = EnsemblePredictor(members("direction"), about={"simulated": True}, home=home)
+    ensemble.save_config("ensemble_005")
+    assert ensemble.results == {}
+    path = ensemble.save_results({"skill": np.float64(0.01), "lower": -0.002})
+    assert path == home / "models" / "ensembles" / "ensemble_005_results.json"
+    loaded = load_model("ensemble_005", home=home)
+    assert loaded.results == {"name": "ensemble_005", "skill": 0.01, "lower": -0.002}  # type: ignore[attr-defined]
+    assert loaded.info["about"] == {"simulated": True}
+    assert "ensemble_005" in kept_names(home)
+    assert "ensemble_005_results" not in kept_names(home)
+    ensemble.save_results({"auc": float("nan"), "members": [np.array([1.0, np.inf])]})
+    assert ensemble.results == {"name": "ensemble_005", "auc": None, "members": [[1.0, None]]}
+    with pytest.raises(EnsembleError, match="cannot be kept as JSON"):
+        ensemble.save_results({"when": object()})
+    with pytest.raises(EnsembleError, match="taken for results"):
+        ensemble.save_config("mine_results")
+    path.write_text("{")
+    with pytest.raises(EnsembleError, match="holds no results"):
+        _ = ensemble.results
+
+
+def test_the_composed_bundle_answers_while_a_member_is_gone(home: Path) -> None:
+    names = ["direction-a", "gone"]
+    ensemble = EnsemblePredictor(names, composed="majors/direction/direction-c", home=home)
+    answer, alone = (
+        model.predict(frame(3)) for model in (ensemble, load_model("direction-c", home=home))
+    )
+    np.testing.assert_array_equal(answer["probability"], alone["probability"])
+    assert answer["missing"] == []
+    assert "gone" in ensemble.missing
+    np.testing.assert_array_equal(ensemble.raw(frame(3))[:, 0], alone["probability"])
+    without = EnsemblePredictor(names, composed="majors/direction/lost", home=home)
+    assert without.predict(frame())["missing"] == ["gone"]
+    whole = EnsemblePredictor(
+        ["direction-a"], composed="majors/direction/direction-c", home=home
+    ).predict(frame(3))
+    assert whole["probability"][0] != alone["probability"][0]
+
+
+def test_tables_of_different_length_have_no_mean_and_it_is_said_why(home: Path) -> None:
+    quantiles = {"probability_quantiles": np.linspace(0, 1, 51).tolist()}
+    tiny.bundle(home / "models", "risk", "risk-older", head=quantiles)
+    ensemble = EnsemblePredictor(["risk-a", "risk-older"], home=home)
+    with pytest.raises(EnsembleError, match=r"tables of 101, 51 numbers.*train the older members"):
+        ensemble.predict(frame())
