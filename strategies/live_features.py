@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from features.bars import Bar, bar_numbers, bar_table
 from features.besides import DEFAULT_BENCHMARK
 from features.errors import BadBar, FeatureError
-from features.feature_manager import DEFAULT_BARS
+from features.feature_manager import DEFAULT_BARS, expanded
+from features.program import FeatureProgram
 from features.stream import BAR, BESIDES, FeatureStream
 from market.candles import COLUMNS
 from market.errors import BadTimeframe
@@ -129,6 +130,14 @@ class LiveFeatures:
     def seen(self, symbol: str) -> int:
         """Return how many bars of a symbol have closed."""
         return len(self._of(symbol).bars)
+
+    def history_bars(self) -> int:
+        """Return how many of the bars pushed it takes until all declared features have settled."""
+        bars = 1
+        for timeframe, names in self._declared.items():
+            settle = FeatureProgram(expanded(names), timeframe).settle
+            bars = max(bars, (settle + 2) * timeframe_ms(timeframe) // self._step)
+        return bars
 
     # ------------------------------------------------------------------ features come out
 

@@ -121,6 +121,11 @@ class Trader:
         self._moment = 0  # close of the bars that wait
         self._acted = 0  # close of the bars that were acted on last
 
+    @property
+    def acted_ms(self) -> int:
+        """Close of the bars that were acted on last, epoch milliseconds; 0 before the first."""
+        return self._acted
+
     def begin(self, history: Mapping[str, pd.DataFrame]) -> None:
         """Show what came before: features settle on it, and nothing is traded.
 
