@@ -162,7 +162,7 @@ class FeatureCache:
                 f"{stop} {timeframe} bars of {self.symbol}; begin later, or give it candles that "
                 "begin earlier"
             )
-        shown = frame.iloc[max(settle, stop - rows) : stop]
+        shown = _alone(frame, max(settle, stop - rows), stop)
         shown.attrs = {
             "symbol": self.symbol, "timeframe": timeframe, **self._told, **definitions
         }  # fmt: skip
@@ -196,7 +196,12 @@ class FeaturesAt:
 
     def __init__(self, caches: Sequence[FeatureCache], moment: Instant) -> None:
         self._caches = tuple(caches)
-        self.moment = instant_ms(moment)
+        self._moment = instant_ms(moment)
+
+    @property
+    def moment(self) -> int:
+        """Epoch milliseconds; it stands, for whoever could move it would see what comes."""
+        return self._moment
 
     def get_features(
         self,
@@ -213,7 +218,7 @@ class FeaturesAt:
         rows = DEFAULT_BARS if lookback_bars is None else int(lookback_bars)
         if rows < 1:
             raise FeatureError(f"lookback_bars is {rows}; ask for 1 row or more")
-        moment = self.moment if end is None else min(self.moment, instant_ms(end))
+        moment = self._moment if end is None else min(self._moment, instant_ms(end))
         cache = self._cache(parse_symbol(symbol))
         cache._check_age(moment)
         return cache._rows(timeframe, _key(feature_list), rows, moment)
@@ -265,6 +270,12 @@ class _Table:
         frame = pd.DataFrame(values, self._candles.index, list(names), copy=False)
         foreign = {n: asked.hashes[n] for n in names if not is_listed(n)}
         return frame, asked.settle, {"definitions": foreign} if foreign else {}
+
+
+def _alone(frame: pd.DataFrame, first: int, stop: int) -> pd.DataFrame:
+    """Return rows in memory of their own: behind a view lie the bars that come later."""
+    values, index = frame.to_numpy()[first:stop].copy(), frame.index[first:stop]
+    return pd.DataFrame(values, index.copy(deep=True), frame.columns, copy=False)
 
 
 def _key(names: Iterable[str] | None) -> tuple[str, ...] | str:

@@ -120,7 +120,7 @@ class FeatureStream:
         self._keep(len(self.bars) - first)
         self._catch_up()
         values = self._rows.between(first, stop)
-        values = values if view.at is None else values[:, view.at]
+        values = values.copy() if view.at is None else values[:, view.at]
         times = self.bars.all[first:stop, 0].astype(np.int64).view("datetime64[ms]")
         index = pd.DatetimeIndex(times, name="timestamp").tz_localize("UTC")
         shown = pd.DataFrame(values, index, view.names, copy=False)

@@ -16,6 +16,8 @@ import numpy as np
 import pandas as pd
 
 from features.compute_once import FeatureCache
+from market.errors import BadCandles
+from market.timeframes import Instant, instant_ms, utc
 from strategies.base_strategy import BaseStrategy
 from strategies.broker import SimulatedBroker
 from strategies.costs import Costs
@@ -87,11 +89,13 @@ class BacktestEngine:
         self._timeframe, self._features, self._shown = timeframe, features, window
         self._sizing, self._exits = sizing, exits
 
-    def run(self, candles: Candles, symbol: str | None = None) -> Run:
+    def run(self, candles: Candles, symbol: str | None = None, start: Instant | None = None) -> Run:
         """Play candles; parameters and errors are those of `account`."""
-        return self.account(candles, symbol)
+        return self.account(candles, symbol, start)
 
-    def account(self, candles: Candles, symbol: str | None = None) -> Run:
+    def account(
+        self, candles: Candles, symbol: str | None = None, start: Instant | None = None
+    ) -> Run:
         """Play candles and return the account alone.
 
         Parameters
@@ -100,6 +104,9 @@ class BacktestEngine:
             Of one symbol, or of several by symbol, which then share the cash: `strategies.feed`.
         symbol : str, optional
             Whose they are, where it is one table that does not say.
+        start : Instant, optional
+            Bars that close before are only shown, so that features have settled when the account
+            begins; by default it begins with the first bar.
 
         Raises
         ------
@@ -111,13 +118,14 @@ class BacktestEngine:
             It answered with something else than a signal.
         """
         told = feed(candles, symbol, self._timeframe)
+        begins = _begins(told, start)
         broker = SimulatedBroker(self.initial_cash, self.costs, told.step_ms)
         desk = Desk(self.strategy, self._sizing, self._exits, self.costs)
         with _caches_of(self.strategy) as caches:
             eyes = self._eyes(told, caches)
             window = partial(Window, self._shown, told.extra_columns, told.told)
             play = Play(desk, broker, eyes, told.timeframe, window, told.extra_columns)
-            equity, exposure = _played(told, play, broker)
+            equity, exposure = _played(told, play, broker, begins)
         return self._told(told, desk, broker, equity, exposure)
 
     def _eyes(self, told: Feed, caches: tuple[FeatureCache, ...]) -> Eyes:
@@ -136,7 +144,7 @@ class BacktestEngine:
         equity: np.ndarray,
         exposure: np.ndarray,
     ) -> Run:
-        ends = told.closes_ms()
+        ends = told.closes_ms()[-len(equity) :]
         times = stamps(ends)
         return Run(
             initial_cash=float(self.initial_cash),
@@ -147,7 +155,7 @@ class BacktestEngine:
             source=str(told.told.get("source", "")),
             equity=pd.Series(equity, times, name="equity"),
             exposure=pd.DataFrame(exposure, times, sorted(told.symbols))[list(told.symbols)],
-            close=told.closes().set_axis(times),
+            close=told.closes().iloc[-len(equity) :].set_axis(times),
             fills=fills_table(broker.fills),
             trades=trades_table([*broker.trades, *broker.still_open(int(ends[-1]))]),
             refused=broker.refused,
@@ -158,18 +166,35 @@ class BacktestEngine:
         )
 
 
-def _played(told: Feed, play: Play, broker: SimulatedBroker) -> tuple[np.ndarray, np.ndarray]:
+def _played(
+    told: Feed, play: Play, broker: SimulatedBroker, begins: int
+) -> tuple[np.ndarray, np.ndarray]:
     """Return equity [T] and exposure [T, S] at each close, symbols in alphabetical order."""
     column = {symbol: j for j, symbol in enumerate(sorted(told.symbols))}
-    moments = len(told.closes_ms())
-    equity, exposure = np.empty(moments), np.zeros((moments, len(column)))
-    for i, (close_ms, bars, extra) in enumerate(told.moments()):
+    equity = np.empty(len(told.closes_ms()) - begins)
+    exposure = np.zeros((len(equity), len(column)))
+    for i, (close_ms, bars, extra) in enumerate(told.moments(), start=-begins):
+        if i < 0:
+            play.watch(bars, extra)
+            continue
         play.on_bars(close_ms, bars, extra)
         equity[i] = worth = broker.equity
         if worth > 0:
             for symbol in broker.positions:
                 exposure[i, column[symbol]] = broker.exposure(symbol) / worth
     return equity, exposure
+
+
+def _begins(told: Feed, start: Instant | None) -> int:
+    """Return the number of the first close at which the strategy is asked."""
+    closes = told.closes_ms()
+    first = 0 if start is None else int(np.searchsorted(closes, instant_ms(start)))
+    if first == len(closes):
+        raise BadCandles(
+            f"the candles end at {utc(int(closes[-1]))} and the account was to begin at {start}; "
+            "give it candles that go on"
+        )
+    return first
 
 
 @contextmanager

@@ -55,6 +55,8 @@ class Desk:
     asked, unanswered, unsettled : int
         Bars that the strategy was asked about; those of them for which a model had no answer; those
         at which history was too short for the features asked for.
+    bankrupt : bool
+        Whether equity reached 0 at a close. Positions are then ended, and nothing opens again.
     """
 
     def __init__(
@@ -76,6 +78,7 @@ class Desk:
         self._rebalance: float | None = getattr(self.sizing, "rebalance", None)
         self._places: dict[str, _Place] = {}
         self.asked = self.unanswered = self.unsettled = 0
+        self.bankrupt = False
 
     def on_bar(self, symbol: str, bar: Bar, seen: Seen, equity: float) -> Sequence[Order]:
         """Return the orders to be made at the close of a bar.
@@ -98,12 +101,11 @@ class Desk:
         BadSignal
             It answered with something else than a signal about this symbol.
         """
-        place = self._places.get(symbol)
-        if place is None:
-            place = self._places[symbol] = _Place()
+        place = self._place(symbol)
         if place.held is not None:
             _grow_older(place.held, bar)
-        if equity <= 0:
+        self.bankrupt = self.bankrupt or equity <= 0
+        if self.bankrupt:
             return self._send(place, [self._leave(symbol, place, bar, BANKRUPT)])
         signal = self._ask(symbol, bar, seen)
         if signal is None and not place.aimed:
@@ -113,7 +115,7 @@ class Desk:
 
     def filled(self, fill: Fill) -> None:
         """Take note of a fill."""
-        place = self._places[fill.symbol]
+        place = self._place(fill.symbol)
         if fill.order.stop is not None or fill.order.limit is not None:
             place.aimed += fill.quantity  # a resting order counts only when it is filled
         place.position, _ = book(place.position, fill)
@@ -130,10 +132,16 @@ class Desk:
 
     def refused(self, refusal: Refusal) -> None:
         """Take note that an order, or part of it, was not filled."""
-        place = self._places[refusal.order.symbol]
+        place = self._place(refusal.order.symbol)
         place.aimed -= refusal.quantity
         if place.position is None and abs(place.aimed) < abs(refusal.quantity) * 1e-9:
             place.aimed = 0.0
+
+    def _place(self, symbol: str) -> _Place:
+        place = self._places.get(symbol)
+        if place is None:
+            place = self._places[symbol] = _Place()
+        return place
 
     # ------------------------------------------------------------------ the strategy
 

@@ -84,16 +84,20 @@ class Play:
                 self.desk.filled(outcome)
             else:
                 self.desk.refused(outcome)
-        for symbol, bar in bars.items():
-            values = extra.get(symbol, ())
-            self._window(symbol).push(bar, values)
-            beside = dict(zip(self._extra, values, strict=True)) if self._extra else NOTHING
-            self._eyes.push(symbol, bar, beside)
+        self.watch(bars, extra)
         equity, fm = self.broker.equity, self._eyes.at(close_ms)
         for symbol, bar in bars.items():
             seen = Seen(symbol, self._timeframe, fm, self._windows[symbol])
             self.broker.submit(self.desk.on_bar(symbol, bar, seen, equity))
         return outcomes
+
+    def watch(self, bars: Mapping[str, Bar], extra: Mapping[str, Sequence[float]]) -> None:
+        """Show bars of one moment to windows and features; nothing is decided on them."""
+        for symbol, bar in bars.items():
+            values = extra.get(symbol, ())
+            self._window(symbol).push(bar, values)
+            beside = dict(zip(self._extra, values, strict=True)) if self._extra else NOTHING
+            self._eyes.push(symbol, bar, beside)
 
     def show(self, symbol: str, bars: Sequence[Bar]) -> None:
         """Put bars that came before into a symbol's window; nothing is decided on them."""
