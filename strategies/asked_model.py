@@ -46,9 +46,8 @@ class AskedModel:
 
     def __init__(self, model: str | BaseModel, timeframe: str | None = None) -> None:
         self.model = load_model(model, timeframe=timeframe) if isinstance(model, str) else model
-        slot = getattr(self.model, "slot", None)
-        told = slot.timeframe if slot is not None else self.model.info.get("timeframe")
-        self.timeframe = str(told or timeframe or _SHORTEST)
+        told = getattr(getattr(self.model, "slot", self.model), "timeframe", None)
+        self.timeframe = str(told or self.model.info.get("timeframe") or timeframe or _SHORTEST)
         self._serving: Any = None
         self._bound: BoundModel | None = None
 

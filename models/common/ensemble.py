@@ -147,10 +147,15 @@ class EnsemblePredictor(BaseModel):
         return kinds.pop() if len(kinds) == 1 else "mixed"
 
     @property
+    def timeframe(self) -> str | None:
+        """Bars that the members read; None where they differ."""
+        found = {m.slot.timeframe for m in [*self._members.values(), self._whole] if m}
+        return found.pop() if len(found) == 1 else None
+
+    @property
     def features(self) -> list[str]:
         """Columns that any member reads, and those that tell the regime where it matters."""
-        members = [*self._members.values(), *([self._whole] if self._whole else [])]
-        columns = [model.features for model in members]
+        columns = [m.features for m in [*self._members.values(), self._whole] if m]
         further = COLUMNS if self.made_of.regimes else ()
         return list(dict.fromkeys([name for names in columns for name in names] + [*further]))
 

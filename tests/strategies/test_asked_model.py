@@ -115,6 +115,7 @@ def test_a_model_itself_will_do(registry, live) -> None:
     assert asked.about(SYMBOL, live) == (last, SYMBOL, "5m")
     assert AskedModel(load_model("direction")).about(SYMBOL, live)["direction"] == "UP"
     ensemble = EnsemblePredictor(["direction"])
+    assert AskedModel(ensemble).timeframe == ensemble.timeframe == "1m"
     assert AskedModel(ensemble).about(SYMBOL, live)["probability"] == pytest.approx(
         AskedModel("direction").about(SYMBOL, live)["probability"], abs=1e-6
     )
