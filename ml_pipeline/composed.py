@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,7 @@ from ml_pipeline.panel import Panel
 from models.common.blending import METHODS, PROBABILITIES, blend_heads, shares
 from models.common.errors import EnsembleError
 from models.common.heads import make_head
+from models.common.regimes import NAMES, Regimes
 
 Floats = NDArray[np.float64]
 
@@ -48,6 +49,7 @@ def compose(
     *,
     intercept: float | Sequence[float] = 0.0,
     logistic: bool = False,
+    regimes: Regimes | None = None,
 ) -> Fitted:
     """Return one model that answers as the blend of `members` does.
 
@@ -64,12 +66,15 @@ def compose(
         Rows with all columns on which graph and blend are compared; labels are not read.
     intercept, logistic
         Of stacking only.
+    regimes
+        Edges, where the weights of a mean or vote are by regime: `weights` is then [9, M].
 
     Returns
     -------
     Fitted
         Of recipe ``ensemble``; its ``facts["ensemble"]`` says what it is made of:
-        ``method``, ``members`` (version, recipe, weight, spec), ``intercept``, ``logistic``.
+        ``method``, ``members`` (version, recipe, weight, spec), ``intercept``, ``logistic``, and
+        ``regimes``, edges and weights, where there are any.
 
     Raises
     ------
@@ -79,9 +84,14 @@ def compose(
         When the graph differs from the blend by more than `TOLERANCE`.
     """
     kind = _kind_of(members)
-    blend = Blend(kind, method, _checked(weights, len(members), kind, method), intercept, logistic)
+    table = _checked(weights, len(members), kind, method, regimes)
+    if regimes is None:
+        blend = Blend(kind, method, table, intercept, logistic)
+    else:
+        mean = table.mean(axis=0)[:, None]
+        blend = Blend(kind, method, mean, regimes=regimes, by_regime=table)
     fitted = list(members.values())
-    columns = tuple(dict.fromkeys(name for one in fitted for name in one.columns))
+    columns = _union([*(one.columns for one in fitted), regimes.columns if regimes else ()])
     onnx = _graph(blend, fitted, columns)
     if len(onnx) > _MOST_BYTES:
         raise ExportError(
@@ -129,17 +139,31 @@ def _kind_of(members: Mapping[str, Fitted]) -> str:
     return kinds.pop()
 
 
-def _checked(weights: Sequence[float] | Floats, count: int, kind: str, method: str) -> Floats:
-    """Return weights [M, K] or [M, 1], those of means scaled to sum to one."""
+def _checked(
+    weights: Sequence[float] | Floats, count: int, kind: str, method: str, regimes: Regimes | None
+) -> Floats:
+    """Return weights [M, K] or [M, 1], or by regime [9, M]; those of means sum to one."""
     table = np.asarray(weights, dtype=np.float64)
-    if method not in METHODS or (method == "voting" and kind not in PROBABILITIES):
-        raise ExportError(f"{kind} models cannot be blended by {method!r}")
-    if table.ndim not in (1, 2) or len(table) != count:
-        raise ExportError(f"{count} members need as many weights, got shape {table.shape}")
+    votes = kind in PROBABILITIES or method != "voting"
+    if method not in METHODS or not votes or (regimes and method == "stacking"):
+        by = " by regime" if regimes else ""
+        raise ExportError(f"{kind} models cannot be blended by {method!r}{by}")
+    fits = table.shape == (len(NAMES), count) if regimes else len(table) == count
+    if table.ndim not in (1, 2) or not fits:
+        raise ExportError(
+            f"{count} members need as many weights{', by regime' if regimes else ''}; got shape "
+            f"{table.shape}"
+        )
     if not np.isfinite(table).all() or (table < 0).any() or not table.any():
         raise ExportError(f"weights must be >= 0 and not all 0, got {table.tolist()}")
+    if regimes is not None:
+        return shares(table.T).T
     table = table.reshape(count, -1)
     return table if method == "stacking" else shares(table)
+
+
+def _union(columns: Iterable[Sequence[str]]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(name for names in columns for name in names))
 
 
 def _graph(blend: Blend, members: Sequence[Fitted], columns: tuple[str, ...]) -> bytes:
@@ -178,7 +202,8 @@ def _parity(blend: Blend, members: Sequence[Fitted], onnx: bytes, rows: Panel) -
     """Return the largest difference of output or novelty between graph and members."""
     said = [score_and_novelty(one.onnx, rows) for one in members]
     output, novelty = score_and_novelty(onnx, rows)
-    difference = _apart(output, blend(np.stack([raw for raw, _ in said])))
+    where = None if blend.regimes is None else rows.columns(blend.regimes.columns)
+    difference = _apart(output, blend(np.stack([raw for raw, _ in said]), where))
     strangest = [far for _, far in said if far is not None]
     if novelty is not None:
         difference = max(difference, _apart(novelty, np.max(strangest, axis=0)))
@@ -215,6 +240,8 @@ def _facts(members: Mapping[str, Fitted], blend: Blend) -> dict[str, Any]:
         "intercept": np.asarray(blend.intercept).tolist(),
         "logistic": blend.logistic,
     }
+    if blend.regimes is not None and blend.by_regime is not None:
+        made["regimes"] = {**blend.regimes.as_dict(), "weights": blend.by_regime.tolist()}
     facts: dict[str, Any] = {
         name: max(one.facts[name] for one in fitted)
         for name in ("training_rows", "calibration_rows")

@@ -23,8 +23,10 @@ from ml_pipeline.lineage import lineage
 from ml_pipeline.panel import Panel
 from ml_pipeline.recipes import RECIPES
 from ml_pipeline.tasks import TASKS
-from models.common.blending import PROBABILITIES
+from models.common.blender import ask_all, weights_of
+from models.common.blending import PROBABILITIES, blend_heads
 from models.common.predictor import EnsemblePredictor, load_model
+from models.common.regimes import COLUMNS, NAMES, Regimes
 from models.common.slot import Slot
 from tests.learning.planted import SYMBOLS, planted_panel, split_of
 
@@ -153,6 +155,49 @@ def test_weights_of_two_horizons_may_differ() -> None:
     assert [one["weight"] for one in told] == table
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_weights_by_regime_are_in_the_graph(kind: str, tmp_path: Path) -> None:
+    """It answers as the ensemble of such a configuration, on rows of every regime."""
+    held = regime_panel()
+    table = np.random.default_rng(3).dirichlet([0.5, 0.5, 0.5], len(NAMES))
+    regimes = Regimes.fit(held.columns(COLUMNS))
+    assert np.bincount(regimes.of(held.columns(COLUMNS)), minlength=9).min() > 20
+    whole = compose(members(kind), table, "weighted_avg", held, regimes=regimes)
+    assert whole.parity <= TOLERANCE
+    names = [write(tmp_path, kind, one, version) for version, one in members(kind).items()]
+    how = {**regimes.as_dict(), "weights": table.tolist()}
+    by_hand = EnsemblePredictor(names, regimes=how, home=tmp_path)
+    np.testing.assert_allclose(
+        score(whole.onnx, held),
+        by_hand.raw(dict(zip(held.names, held.X.T, strict=True))),
+        rtol=TOLERANCE,
+        atol=TOLERANCE,
+    )
+    blended = load_model(write(tmp_path, kind, whole, "by-regime"), home=tmp_path)
+    assert {*COLUMNS} <= {*blended.features}
+    kept = blended.info["fit"]["ensemble"]["regimes"]["weights"]
+    np.testing.assert_allclose(kept, table, rtol=1e-12)
+    if kind in ("risk", "price", "volatility"):
+        heads = [blended.info["head"], by_hand_head(by_hand, kind, held)]
+        for name, value in heads[1].items():
+            np.testing.assert_allclose(heads[0][name], value, rtol=1e-9)
+
+
+def by_hand_head(ensemble: EnsemblePredictor, kind: str, held: Panel) -> dict[str, Any]:
+    told = ask_all(ensemble._members, dict(zip(held.names, held.X[:2].T, strict=True)))[0]
+    weights = weights_of(ensemble.made_of, kind, list(told))
+    return vars(blend_heads([one.bundle.head for one in told.values()], weights))
+
+
+@cache
+def regime_panel() -> Panel:
+    """The panel with a volatility a bar that is one."""
+    held, at = panel(), panel().names.index("har_rv_288")
+    X = held.X.copy()
+    X[:, at] = np.exp(0.3 * X[:, at])
+    return replace(held, X=X)
+
+
 def test_one_member_of_all_the_weight_is_that_member() -> None:
     for kind in KINDS:
         alone = members(kind)["linear"]
@@ -190,6 +235,7 @@ def test_members_that_do_not_fit_together_are_refused() -> None:
         (">= 0 and not all 0", pair, (1, -1), "stacking"),
         ("cannot be blended by 'oracle'", pair, (1, 1), "oracle"),
         ("cannot be blended by 'voting'", price, WEIGHTS, "voting"),
+        ("got shape \\(9, 2\\)", direction, np.ones((9, 2)), "weighted_avg"),
         (
             "tables of 101, 51 numbers, .*train the older members",
             {"a": members("risk")["linear"], "b": older},
