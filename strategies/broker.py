@@ -153,7 +153,8 @@ class SimulatedBroker:
             price = self.costs.price(bar.open, part)
             self._fill(order, part, price, bar.open, self.costs.fee_rate, bar, outcomes)
             rest = 0.0 if abs(rest - part) <= DUST * abs(part) else rest - part
-        if rest and order.reduce_only:
+            return 0.0 if order.reduce_only else rest
+        if order.reduce_only:
             self._refuse(order, rest, "nothing is held that it could reduce", bar, outcomes)
             return 0.0
         return rest

@@ -7,8 +7,9 @@ fill leads to no second order.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from features.errors import NotEnoughHistory
 from market.timeframes import utc
@@ -29,9 +30,21 @@ BANKRUPT = "bankrupt"
 class _Place:
     """What the desk knows of one symbol."""
 
-    aimed: float = 0.0  # held and on its way
     position: Position | None = None
     held: Held | None = None
+    sent: list[Order] = field(default_factory=list)  # on their way, without resting ones
+
+    @property
+    def aimed(self) -> float:
+        """What will be held when everything on its way has been filled."""
+        quantity = self.position.quantity if self.position else 0.0
+        for order in self.sent:
+            change = order.quantity
+            if order.reduce_only:
+                reduces = change * quantity < 0
+                change = math.copysign(min(abs(change), abs(quantity)), change) if reduces else 0.0
+            quantity += change
+        return quantity
 
 
 class Desk:
@@ -114,16 +127,13 @@ class Desk:
         return [*self._send(place, orders), *self._resting(symbol, place, bar)]
 
     def filled(self, fill: Fill) -> None:
-        """Take note of a fill."""
+        """Take note of a fill. What is left of its order, if anything, is not waited for."""
         place = self._place(fill.symbol)
-        if fill.order.stop is not None or fill.order.limit is not None:
-            place.aimed += fill.quantity  # a resting order counts only when it is filled
+        _settle(place, fill.order)
         place.position, _ = book(place.position, fill)
         position = place.position
         if position is None:
             place.held = None
-            if abs(place.aimed) < abs(fill.quantity) * 1e-9:
-                place.aimed = 0.0
         elif place.held is None:
             side = 1 if position.quantity > 0 else -1
             place.held = Held(side, position.price, 0, position.price)
@@ -131,11 +141,8 @@ class Desk:
             place.held.price = position.price
 
     def refused(self, refusal: Refusal) -> None:
-        """Take note that an order, or part of it, was not filled."""
-        place = self._place(refusal.order.symbol)
-        place.aimed -= refusal.quantity
-        if place.position is None and abs(place.aimed) < abs(refusal.quantity) * 1e-9:
-            place.aimed = 0.0
+        """Take note that an order, or what was left of it, was not filled."""
+        _settle(self._place(refusal.order.symbol), refusal.order)
 
     def _place(self, symbol: str) -> _Place:
         place = self._places.get(symbol)
@@ -243,8 +250,7 @@ class Desk:
 
     def _send(self, place: _Place, orders: list[Order | None]) -> Sequence[Order]:
         sent = [order for order in orders if order is not None]
-        for order in sent:
-            place.aimed += order.quantity
+        place.sent += sent
         return sent
 
     def _resting(self, symbol: str, place: _Place, bar: Bar) -> Sequence[Order]:
@@ -271,3 +277,8 @@ def _grow_older(held: Held, bar: Bar) -> None:
         held.best = max(held.best, bar.high)
     else:
         held.best = min(held.best, bar.low)
+
+
+def _settle(place: _Place, order: Order) -> None:
+    if order in place.sent:
+        place.sent.remove(order)

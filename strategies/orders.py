@@ -60,7 +60,7 @@ class Order:
         Resting price. A stop is filled when the price touches it, a limit when the price goes
         beyond it; at the open where the bar opens beyond.
     reduce_only : bool
-        Never opens: cut to what is held when it is filled.
+        Never opens: cut to what is held when it is filled, and refused where nothing is.
     """
 
     symbol: str
