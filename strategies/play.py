@@ -10,7 +10,6 @@ Backtest and live do the same things in the same order:
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
@@ -98,12 +97,6 @@ class Play:
             self._window(symbol).push(bar, values)
             beside = dict(zip(self._extra, values, strict=True)) if self._extra else NOTHING
             self._eyes.push(symbol, bar, beside)
-
-    def show(self, symbol: str, bars: Sequence[Bar]) -> None:
-        """Put bars that came before into a symbol's window; nothing is decided on them."""
-        window = self._window(symbol)
-        for bar in bars:
-            window.push(bar, (math.nan,) * len(self._extra))
 
     def _window(self, symbol: str) -> Window:
         found = self._windows.get(symbol)

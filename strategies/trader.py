@@ -10,13 +10,14 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from features.bars import BENCHMARK, SENTIMENT, bar_numbers
 from features.bars import Bar as BarLike
+from features.bars import bar_numbers
 from features.besides import DEFAULT_BENCHMARK
 from features.errors import BadBar
-from market.candles import as_candles, open_ms
+from market.candles import as_candles, check_candles, open_ms
 from market.symbols import parse_symbol
 from market.timeframes import parse_timeframe, timeframe_ms, utc
 from strategies.base_strategy import BaseStrategy
@@ -132,20 +133,23 @@ class Trader:
         Parameters
         ----------
         history : mapping of str to DataFrame
-            Closed candles by symbol, repaired, oldest first.
+            Closed candles by symbol, repaired, oldest first, with the columns `extra`.
 
         Raises
         ------
         BadBar
             Bars were traded already.
+        market.errors.BadCandles
+            They were not repaired.
         """
         if self._acted:
             raise BadBar(f"history comes before the first bar; bars up to {utc(self._acted)} came")
         for name, candles in history.items():
             symbol, frame = parse_symbol(name), as_candles(candles)
-            beside = [n for n in (BENCHMARK, SENTIMENT) if n in candles]
-            self.features.extend(symbol, frame.assign(**{n: candles[n] for n in beside}))
-            self._play.show(symbol, _bars(frame, self._step))
+            check_candles(frame)
+            beside = candles[list(self._extra)].to_numpy(np.float64).tolist()
+            for bar, values in zip(_bars(frame, self._step), beside, strict=True):
+                self._play.watch({symbol: bar}, {symbol: values})
 
     def on_bar(self, symbol: str, bar: BarLike) -> list[Outcome]:
         """Take a bar that has closed; act when all symbols' bars of that moment are there.

@@ -126,15 +126,19 @@ def test_what_bars_bring_besides_is_seen_live_too(candles) -> None:
 
 
 def test_features_settle_on_the_history_before(candles) -> None:
-    """The first live bar is seen as a backtest over everything would see it."""
-    whole = Swing()
+    """A trader that begins somewhere does what an account that begins there does."""
+    whole, past, begun = Swing(), Swing(), Swing()
     BacktestEngine(whole).account(candles)
-    begun = Swing()
     cut = candles["BTC-USDT"].index[1900]
+    run = BacktestEngine(past).account(candles, start=cut + pd.Timedelta("1min"))
     trader = Trader(begun, candles)
     trader.begin({s: frame[frame.index < cut] for s, frame in candles.items()})
     for symbol, bar in interleaved({s: f[f.index >= cut] for s, f in candles.items()}):
         trader.on_bar(symbol, bar)
+    trader.act()
+    assert len(run.fills) > 5
+    pd.testing.assert_frame_equal(fills_table(trader.broker.fills), run.fills, check_exact=True)
+    assert begun.seen == past.seen
     assert len(begun.seen) > 100
     assert begun.seen == whole.seen[-len(begun.seen) :]
     with pytest.raises(BadBar, match="history comes before"):
