@@ -1,13 +1,14 @@
 # Every target sets itself up: the virtual environment is made on first use and again when the pins change.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV   ?= .venv
+ORACLES ?= .venv-oracles
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 # One thread a fit and passive waiting: parallelism is across fits (docs/operations.md).
 export OMP_NUM_THREADS := 1
 export OMP_WAIT_POLICY := PASSIVE
 
-.PHONY: help cycle up test lint types imports unit slow docs bench bench-features bench-serve format clean
+.PHONY: help cycle up test lint types imports unit slow oracles docs bench bench-features bench-serve format clean
 help:            ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */\t/' | expand -t 16
 
@@ -41,6 +42,17 @@ unit: $(READY)
 slow: $(READY)   ## the tests that take minutes
 	$(BIN)/pytest -m slow
 
+# The house's own environment, seen through a path file, and the other backtest libraries on top.
+$(ORACLES)/.ready: $(READY)
+	$(BIN)/python -m venv $(ORACLES)
+	site='import sysconfig; print(sysconfig.get_path("purelib"))'; \
+	$(BIN)/python -c "$$site" > "$$($(ORACLES)/bin/python -c "$$site")/house.pth"
+	$(ORACLES)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[oracles]'
+	@touch $@
+
+oracles: $(ORACLES)/.ready ## the backtest and its figures against vectorbt, backtesting.py, empyrical, quantstats
+	$(ORACLES)/bin/python -m pytest tests/oracles -rs
+
 docs: $(READY)   ## the tables of docs/features.md, from the catalogue
 	$(BIN)/python -m features.document docs/features.md
 
@@ -58,4 +70,4 @@ format: $(READY)
 	$(BIN)/ruff format .
 
 clean:           ## remove what was built; ./var (your data and models) stays
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) $(ORACLES) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

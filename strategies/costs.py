@@ -20,6 +20,8 @@ from dataclasses import asdict, dataclass
 from strategies.errors import BadTerms
 
 BPS = 1e-4
+ROUNDING = 1e-12
+"""Room smaller than this share of equity is what rounding left, and none."""
 
 
 @dataclass(frozen=True)
@@ -130,7 +132,9 @@ class Costs:
         that is only long and not levered is left with cash of 0 by it, never with less.
         """
         spare = self.max_leverage * equity - gross
-        return max(0.0, spare / (1.0 + self.max_leverage * self.fee_rate) / price)
+        if spare <= ROUNDING * equity:
+            return 0.0
+        return spare / (1.0 + self.max_leverage * self.fee_rate) / price
 
     def to_dict(self) -> dict[str, float | int | bool | None]:
         """Return the terms as plain JSON values."""
