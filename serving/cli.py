@@ -13,7 +13,7 @@ from typing import Annotated, Any  # noqa: E402
 
 import typer  # noqa: E402
 
-from serving import console, features, ledger, models, replay, training  # noqa: E402
+from serving import backtest, console, features, ledger, models, replay, training  # noqa: E402
 
 app = typer.Typer(
     name="tidewheel",
@@ -32,6 +32,11 @@ app.command(epilog="Example: tidewheel predict --json")(ledger.predict)
 app.command(
     name="replay", epilog="Example: tidewheel replay --from 2025-05-20 --to 2025-05-27 --every 12h"
 )(replay.command)
+app.command(
+    name="backtest",
+    epilog="Example: tidewheel backtest ml_enhanced --from 2025-05-20 --to 2025-05-27",
+)(backtest.command)
+app.command(name="trials", epilog="Example: tidewheel trials --json")(backtest.trials)
 
 Home = Annotated[
     Path | None,

@@ -28,6 +28,7 @@ from strategies.eyes import Pushed, Remembered
 from strategies.feed import Candles, Feed, feed
 from strategies.live_features import LiveFeatures
 from strategies.play import Eyes, Play
+from strategies.result import BacktestResult
 from strategies.run import Run, fills_table, stamps, trades_table
 from strategies.sizing import Sizing
 from strategies.window import WINDOW_BARS, Window
@@ -89,9 +90,15 @@ class BacktestEngine:
         self._timeframe, self._features, self._shown = timeframe, features, window
         self._sizing, self._exits = sizing, exits
 
-    def run(self, candles: Candles, symbol: str | None = None, start: Instant | None = None) -> Run:
-        """Play candles; parameters and errors are those of `account`."""
-        return self.account(candles, symbol, start)
+    def run(
+        self, candles: Candles, symbol: str | None = None, start: Instant | None = None
+    ) -> BacktestResult:
+        """Play candles and return figures, trades, report and picture.
+
+        Parameters and errors are those of `account`. One idea counts as one trial; of several
+        tried, `BacktestResult.of` is told how many.
+        """
+        return BacktestResult.of(self.account(candles, symbol, start), seed=self.seed)
 
     def account(
         self, candles: Candles, symbol: str | None = None, start: Instant | None = None

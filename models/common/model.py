@@ -19,6 +19,7 @@ from models.common.bundle import Bundle
 from models.common.errors import BundleError, ModelNotFound
 from models.common.heads import Answer
 from models.common.names import Address, resolve
+from models.common.opening import opening_now
 from models.common.registry import ROLES, PredictionModelRegistry
 from models.common.rows import Seen, check_definitions, check_timeframe, close_in, to_matrix
 from models.common.slot import Slot
@@ -198,13 +199,24 @@ class Model(BaseModel):
 
 def open_model(name: str, *, home: str | Path | None = None, timeframe: str | None = None) -> Model:
     """Return the model that `name` means: `load_model` without the ensembles."""
+    how = opening_now()
+    if how is not None and how.answering is not None:
+        raise ModelNotFound(
+            f"{name!r} cannot be opened as a bundle here, where only what was really served may "
+            "answer; ask load_model for the kind, such as load_model('direction')"
+        )
     registry = PredictionModelRegistry(None if home is None else Path(home) / "models")
-    model = Model(resolve(name, registry, timeframe), registry)
+    address = resolve(name, registry, timeframe)
+    if how is not None:  # the version of now, to the end of the block
+        address = Address(address.folder, address.version())
+    model = Model(address, registry)
     if timeframe is not None and model.slot.timeframe != timeframe:
         raise ModelNotFound(
             f"{name!r} is a model of {model.slot.timeframe} bars, not {timeframe}; "
             "leave timeframe out, or name another version"
         )
+    if how is not None:
+        how.opened[name] = model
     return model
 
 

@@ -93,6 +93,25 @@ def resolve(name: str, registry: PredictionModelRegistry, timeframe: str | None 
     return _follow(name, registry.root / scope / kind, link, timeframe)
 
 
+def slot_named(name: str) -> tuple[str | None, str, str | None]:
+    """Return scope, kind and timeframe that the name of a champion says; None where it does not.
+
+    Raises
+    ------
+    BadName, ModelNotFound
+        When it names no champion, but a challenger, a version or an ensemble.
+
+    Examples
+    --------
+    >>> slot_named("model_001"), slot_named("BTC-USDT/risk@champion")
+    ((None, 'direction', None), ('BTC-USDT', 'risk', None))
+    """
+    stem, at, role = name.partition("@")
+    if at and ROLES.get(role) != LATEST:
+        raise ModelNotFound(f"{name!r} is no champion: name the kind alone, such as direction")
+    return _slot_words(name, [check_word(word, "model name") for word in stem.split("/")], None)
+
+
 def _exact(words: list[str], registry: PredictionModelRegistry) -> Address | None:
     *slot, version = words
     if len(words) == 3 and slot[1] in KINDS:

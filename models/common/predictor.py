@@ -11,6 +11,7 @@ from pathlib import Path
 from models.common.base_model import BaseModel
 from models.common.ensemble import EnsemblePredictor, config_path
 from models.common.model import Model, open_model
+from models.common.opening import opening_now
 
 __all__ = ["BaseModel", "EnsemblePredictor", "Model", "load_model"]
 
@@ -21,7 +22,8 @@ def load_model(
     """Return the model that `name` means, verified and ready to predict.
 
     A champion or challenger is followed: when another version takes its place, the model answers
-    with that one from its next prediction on.
+    with that one from its next prediction on. In a backtest it stays, and in one of what a replay
+    served that answers (`models.common.opening`).
 
     Parameters
     ----------
@@ -48,6 +50,10 @@ def load_model(
     >>> model.predict(features.iloc[-1:])  # doctest: +SKIP
     {'direction': 'UP', 'confidence': 0.513, 'probability': 0.513, 'novelty': 0.4, …}
     """
+    how = opening_now()
+    if how is not None and how.answering is not None:
+        how.opened[name] = answer = how.answering(name, timeframe)
+        return answer
     if not any(mark in name for mark in "/@") and config_path(name, home).exists():
         return EnsemblePredictor.load_config(name, home=home)
     return open_model(name, home=home, timeframe=timeframe)

@@ -24,6 +24,7 @@ from typing import Any
 from models.common.bundle import Bundle, read_bundle, read_documents
 from models.common.errors import BadName, BundleError, ModelNotFound
 from models.common.files import locked, replace_link, sync_folder
+from models.common.opening import opening_now
 from models.common.slot import KINDS, SEED_NAMES, Slot, check_word
 
 ENSEMBLES = "ensembles"
@@ -39,7 +40,13 @@ _log = logging.getLogger(__name__)
 
 
 def models_folder(home: str | os.PathLike[str] | None = None) -> Path:
-    """Return the models folder of `home`, by default of ``$TIDEWHEEL_HOME`` or ``./var``."""
+    """Return the models folder of `home`, by default of ``$TIDEWHEEL_HOME`` or ``./var``.
+
+    Inside a block of `models.common.opening.opening` the default is what that says.
+    """
+    how = opening_now()
+    if home is None and how is not None:
+        home = how.home
     return Path(home if home is not None else os.environ.get("TIDEWHEEL_HOME", "var")) / "models"
 
 

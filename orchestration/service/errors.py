@@ -18,6 +18,8 @@
     ├── BadReplay          a replay that cannot be: no turn in it, a name that is none
     ├── OtherReplay        a replay of that name was begun with other parameters
     ├── ReplayRunning      another process runs this very replay
+    ├── BadStrategy        a strategy that cannot be found or made
+    ├── BadBacktest        a backtest that cannot be: no bar is left to be judged on
     ├── BadFolds           a back-fill was asked for with folds that cannot be
     ├── StaleCandles       a symbol's candles end too long before the turn
     └── TurnFailed         nothing was left to work with; the same command tries again
@@ -89,6 +91,14 @@ class OtherReplay(TurnError, ValueError):
 
 class ReplayRunning(TurnError):
     """Another process runs this very replay."""
+
+
+class BadStrategy(TurnError, ValueError):
+    """A strategy that cannot be found or made."""
+
+
+class BadBacktest(TurnError, ValueError):
+    """A backtest that cannot be."""
 
 
 class BadFolds(TurnError, ValueError):

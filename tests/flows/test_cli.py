@@ -61,7 +61,8 @@ COMMANDS = [
     "cycle", "backfill", "up", "leaderboard", "turns", "decisions", "settings", "features list",
     "features show", "models list", "models compare", "models validate", "models show",
     "models promote", "models rollback", "train model", "live train", "live deploy",
-    "live rollback", "predict", "ledger status", "ledger export", "ledger prune",
+    "live rollback", "predict", "backtest", "trials", "ledger status", "ledger export",
+    "ledger prune",
 ]  # fmt: skip
 
 

@@ -149,7 +149,7 @@ def plan(
     """
     step, every_ms = timeframe_ms(settings.timeframe), timeframe_ms(every)
     predict_ms = timeframe_ms(predict_every) if predict_every else 0
-    first_ms, end_ms = (_moment(value) // step * step for value in (first, end))
+    first_ms, end_ms = (moment_ms(value) // step * step for value in (first, end))
     if end_ms <= first_ms:
         raise BadReplay(
             f"from {utc(first_ms)} to {utc(end_ms)} there is no turn; --to must be later"
@@ -188,7 +188,8 @@ def days_for(settings: Settings, train_days: float) -> float:
     return max(needed)
 
 
-def _moment(value: datetime | str | int) -> int:
+def moment_ms(value: datetime | str | int) -> int:
+    """Return a point in time as epoch milliseconds; a text without a zone is UTC."""
     if isinstance(value, str) and re.fullmatch(r"\d{4}-\d\d-\d\d([T ]\d\d:?\d\d)?", value.strip()):
         value = f"{value.strip()}Z" if len(value.strip()) > 10 else f"{value.strip()}T00:00Z"
     return instant_ms(value)

@@ -1,0 +1,1 @@
+"""How many bars a second a backtest plays: events, columns, other libraries, the seed's table."""

@@ -1,0 +1,1 @@
+"""The report of a backtest: words, a picture and a self-contained page."""
