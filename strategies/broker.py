@@ -228,6 +228,7 @@ class SimulatedBroker:
         slippage = abs(quantity) * abs(price - reference)
         fill = Fill(order, price, quantity, fee, slippage, bar.open_ms)
         self.cash -= quantity * price + fee
+        self._marks.setdefault(symbol, price)
         position, trade = book(self.positions.get(symbol), fill, self._seen[symbol])
         if position is None:
             del self.positions[symbol]

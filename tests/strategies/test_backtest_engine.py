@@ -263,6 +263,14 @@ def test_a_bankrupt_account_leaves_and_opens_nothing_again() -> None:
     assert run.exposure[BTC].tolist() == [0, -1, 0, 0, 0, 0, 0]
 
 
+def test_bankrupt_is_bankrupt_even_where_the_way_out_was_lucky() -> None:
+    frame = candles([(100, 100), (100, 100), (150, 250), (80, 80), (80, 80), (80, 80)])
+    run = account(Scripted({0: "SHORT", 3: "LONG", 4: "LONG"}), frame)
+    assert run.equity.tolist() == [1000, 1000, -500, 1200, 1200, 1200]
+    assert run.bankrupt
+    assert len(run.fills) == 2
+
+
 # ---------------------------------------------------------------- several symbols
 
 

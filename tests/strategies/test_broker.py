@@ -115,6 +115,17 @@ def test_a_remainder_of_rounding_goes_with_the_order() -> None:
     assert not broker.refused
 
 
+def test_where_money_is_short_the_alphabet_decides() -> None:
+    broker = SimulatedBroker(1000.0, FREE, MINUTE_MS)
+    broker.submit([order(8.0, symbol=ETH), order(8.0, symbol=BTC)])
+    broker.on_bars({ETH: bar(1, 100.0, 100.0), BTC: bar(1, 100.0, 100.0)})
+    assert {s: p.quantity for s, p in broker.positions.items()} == {
+        BTC: 8.0,
+        ETH: pytest.approx(2.0),
+    }
+    assert [(r.order.symbol, r.whole) for r in broker.refused] == [(ETH, False)]
+
+
 def test_a_resting_order_ends_with_its_bar() -> None:
     broker = SimulatedBroker(1000.0, FREE, MINUTE_MS)
     broker.submit([order(1.0)])
