@@ -21,6 +21,7 @@ from ml_pipeline.export import score_and_novelty
 from ml_pipeline.fit import Fitted
 from ml_pipeline.onnx_graph import NOVELTY, OUTPUT, Graph
 from ml_pipeline.panel import Panel
+from ml_pipeline.splits import TurnSplit
 from models.common.blending import METHODS, PROBABILITIES, blend_heads, shares
 from models.common.errors import EnsembleError
 from models.common.heads import make_head
@@ -50,6 +51,7 @@ def compose(
     intercept: float | Sequence[float] = 0.0,
     logistic: bool = False,
     regimes: Regimes | None = None,
+    windows: Mapping[str, TurnSplit] | None = None,
 ) -> Fitted:
     """Return one model that answers as the blend of `members` does.
 
@@ -68,13 +70,15 @@ def compose(
         Of stacking only.
     regimes
         Edges, where the weights of a mean or vote are by regime: `weights` is then [9, M].
+    windows
+        By version, the slices a member was fitted on: what it takes to fit it again.
 
     Returns
     -------
     Fitted
         Of recipe ``ensemble``; its ``facts["ensemble"]`` says what it is made of:
-        ``method``, ``members`` (version, recipe, weight, spec), ``intercept``, ``logistic``, and
-        ``regimes``, edges and weights, where there are any.
+        ``method``, ``weights`` as given, ``members`` (version, recipe, weight, spec, window),
+        ``intercept``, ``logistic``, and ``regimes``, its edges, where there are any.
 
     Raises
     ------
@@ -108,7 +112,7 @@ def compose(
         columns=columns,
         parity=_parity(blend, fitted, onnx, panel.rows(slice(0, None, step))),
         importance=_importance(fitted, blend.weights),
-        facts=_facts(members, blend),
+        facts=_facts(fitted) | {ENSEMBLE: _made(members, blend, weights, windows or {})},
     )
 
 
@@ -117,7 +121,8 @@ def ensemble_hash(facts: Mapping[str, Any]) -> str:
 
     `facts` is what `Fitted.facts` of a composed model holds under ``ensemble``.
     """
-    members = [{k: v for k, v in one.items() if k != "version"} for one in facts["members"]]
+    changing = ("version", "window")
+    members = [{k: v for k, v in one.items() if k not in changing} for one in facts["members"]]
     content = json.dumps({**facts, "members": members}, sort_keys=True)
     return hashlib.sha256(content.encode()).hexdigest()[:16]
 
@@ -229,27 +234,36 @@ def _importance(members: Sequence[Fitted], weights: Floats) -> dict[str, float]:
     return {name: part / whole for name, part in total.items()}
 
 
-def _facts(members: Mapping[str, Fitted], blend: Blend) -> dict[str, Any]:
-    fitted = list(members.values())
-    made: dict[str, Any] = {
-        "method": blend.method,
-        "members": [
-            {"version": v, "recipe": one.recipe, "weight": _plain(weight), "spec": one.spec}
-            for (v, one), weight in zip(members.items(), blend.weights, strict=True)
-        ],
-        "intercept": np.asarray(blend.intercept).tolist(),
-        "logistic": blend.logistic,
-    }
-    if blend.regimes is not None and blend.by_regime is not None:
-        made["regimes"] = {**blend.regimes.as_dict(), "weights": blend.by_regime.tolist()}
+def _facts(members: Sequence[Fitted]) -> dict[str, Any]:
+    """Return the figures of the fit that members have in common, or the largest."""
     facts: dict[str, Any] = {
-        name: max(one.facts[name] for one in fitted)
+        name: max(one.facts[name] for one in members)
         for name in ("training_rows", "calibration_rows")
     }
-    for name in ("baseline_is", "novel_share"):
-        if name in fitted[0].facts:
-            facts[name] = fitted[0].facts[name]
-    return {**facts, ENSEMBLE: made}
+    first = members[0].facts
+    return facts | {name: first[name] for name in ("baseline_is", "novel_share") if name in first}
+
+
+def _made(
+    members: Mapping[str, Fitted],
+    blend: Blend,
+    weights: Sequence[float] | Floats,
+    windows: Mapping[str, TurnSplit],
+) -> dict[str, Any]:
+    """Return what it is made of, and what it takes to make it again."""
+    listed = [
+        {"version": version, "recipe": one.recipe, "weight": _plain(weight), "spec": one.spec}
+        | ({"window": windows[version].as_dict()} if version in windows else {})
+        for (version, one), weight in zip(members.items(), blend.weights, strict=True)
+    ]
+    return {
+        "method": blend.method,
+        "weights": np.asarray(weights, dtype=np.float64).tolist(),
+        "members": listed,
+        "intercept": np.asarray(blend.intercept).tolist(),
+        "logistic": blend.logistic,
+        **({"regimes": blend.regimes.as_dict()} if blend.regimes is not None else {}),
+    }
 
 
 def _plain(weight: Floats) -> float | list[float]:

@@ -27,11 +27,11 @@ from market.timeframes import instant_ms
 from ml_pipeline.bundling import library_versions
 from ml_pipeline.errors import NotReproducible
 from ml_pipeline.export import TOLERANCE, score
-from ml_pipeline.fit import Fitted, fit, fit_baseline
+from ml_pipeline.fit import Fitted
 from ml_pipeline.history import History
 from ml_pipeline.lineage import differences, lineage, trimmed
 from ml_pipeline.panel import Panel, build_panel
-from ml_pipeline.recipes import RECIPES, Recipe
+from ml_pipeline.refit import fit_again
 from ml_pipeline.splits import TurnSplit
 from models.common.bundle import Bundle
 from models.common.bundle_checks import read_listed
@@ -156,7 +156,7 @@ def reproduce(bundle: Bundle, history: History) -> Reproduction:
     panel = gather(bundle, history, split)
     found = lineage(panel, split, bundle.kind, bundle.schema.names)
     differs = differences(about, found)
-    fitted = _fit_again(about, panel, split)
+    fitted = fit_again(about, panel, split)
     onnx = read_listed(bundle.folder, "model.onnx", bundle.checksums)
     rows = panel.rows(split.mask(panel, "selection"))
     return Reproduction(
@@ -256,24 +256,6 @@ def _refuse(bundle: Bundle, history: History) -> None:
             f"{bundle.key} reads features that mean something else now: {', '.join(changed)}; "
             "it can be reproduced by the version that trained it"
         )
-
-
-def _fit_again(about: Mapping[str, Any], panel: Panel, split: TurnSplit) -> Fitted:
-    if about["baseline"]:
-        return fit_baseline(about["kind"], panel, split)
-    return fit(_recipe(about), panel, split, int(about["seed"]))
-
-
-def _recipe(about: Mapping[str, Any]) -> Recipe:
-    """Return the recipe as fitted; its learner must be one of ours, for a bundle names no code."""
-    recipe = Recipe.from_spec(about["recipe_spec"])
-    ours = {"", *(known.estimator for known in RECIPES[recipe.kind])}
-    if recipe.kind != about["kind"] or recipe.estimator not in ours:
-        raise NotReproducible(
-            f"recipe {recipe.name} is made by {recipe.estimator!r}, which no {about['kind']} "
-            "recipe of this version uses"
-        )
-    return recipe
 
 
 def _other_versions(then: Mapping[str, str]) -> dict[str, tuple[str, str]]:

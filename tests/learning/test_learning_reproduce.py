@@ -17,6 +17,7 @@ from market.source import open_source
 from market.symbols import parse_symbol
 from market.timeframes import DAY_MS, instant_ms
 from ml_pipeline import bundling
+from ml_pipeline.composed import compose
 from ml_pipeline.errors import NotReproducible, RecipeError
 from ml_pipeline.fit import fit
 from ml_pipeline.history import History
@@ -189,6 +190,43 @@ def test_a_recipe_of_another_version_is_refused(saved: Saved, tmp_path: Path) ->
         saved, "xgboost", tmp_path, lambda about: about["recipe_spec"].update(moon="full")
     )
     with pytest.raises(RecipeError, match="moon"):
+        reproduce(bundle, History.open(SOURCE, home=tmp_path))
+
+
+MADE = {
+    "mean": ("weighted_avg", (0.1, 0.2, 0.4), {}),
+    "stack": ("stacking", (0.3, 0.3, 0.9), {"intercept": 0.01, "logistic": True}),
+}
+
+
+def ensemble(saved: Saved, tmp_path: Path, how: str, *, windows: bool = True) -> Bundle:
+    """An ensemble of two direction models and their baseline, written as a turn writes it."""
+    models = {word: saved[1][word] for word in ("xgboost", "kept")}
+    first, version = models["xgboost"], "2025-05-28T0000Z_1m_ensemble"
+    members = {word: model.fitted for word, model in models.items()} | {"base": first.baseline}
+    (method, weights, further), origin = MADE[how], first.origin
+    slices = dict.fromkeys(members, origin.split) if windows else None
+    whole = compose(members, weights, method, first.panel, windows=slices, **further)
+    read = lineage(first.panel, origin.split, "direction", whole.columns)
+    about = bundling.metadata(whole, replace(origin, lineage=read), version)
+    folder = tmp_path / "models" / origin.slot.scope / "direction" / version
+    return read_bundle(bundling.write(folder, whole, about, first.panel, {}))
+
+
+@pytest.mark.parametrize("how", MADE)
+def test_an_ensemble_is_made_again_of_its_members_fitted_again(
+    how: str, saved: Saved, tmp_path: Path
+) -> None:
+    found = reproduce(ensemble(saved, tmp_path, how), History.open(SOURCE, home=tmp_path))
+    assert found.verdict == IDENTICAL, found.sentence()
+    assert found.byte_equal
+
+
+def test_an_ensemble_that_does_not_say_when_its_members_were_fitted_is_refused(
+    saved: Saved, tmp_path: Path
+) -> None:
+    bundle = ensemble(saved, tmp_path, "mean", windows=False)
+    with pytest.raises(NotReproducible, match="on which slices its member xgboost was fitted"):
         reproduce(bundle, History.open(SOURCE, home=tmp_path))
 
 
