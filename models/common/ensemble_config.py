@@ -180,15 +180,30 @@ def write_config(name: str, config: EnsembleConfig, home: str | Path | None = No
     Raises
     ------
     EnsembleError
-        When `name` means a model already, such as ``direction``, or a file of results.
+        When `name` means a model already, such as ``direction``, or a file of results; or when the
+        configuration is a slot's (``about["slot"]``) and the one that is there is not.
     """
     path = config_path(name, home)
     if is_standing_name(name):
         raise EnsembleError(f"{name!r} means a champion already; use a name like ensemble_001")
     if name.endswith(_RESULTS):
         raise EnsembleError(f"{name!r} would be taken for results; use a name like ensemble_001")
+    slot = config.about.get("slot")
+    if slot is not None and path.exists() and slot_of(name, home) != slot:
+        raise EnsembleError(
+            f"{path} is not the ensemble of {slot}: somebody keeps one of their own, or another "
+            "slot's, under this name; take one that is free"
+        )
     replace_file(path, _to_bytes({"name": name, **config.as_dict()}))
     return path
+
+
+def slot_of(name: str, home: str | Path | None = None) -> str | None:
+    """Return the slot whose ensemble is kept as `name`; None if it is somebody's own, or none."""
+    try:
+        return read_config(name, home).about.get("slot")
+    except EnsembleError:
+        return None
 
 
 def read_config(name: str, home: str | Path | None = None) -> EnsembleConfig:

@@ -183,6 +183,23 @@ def test_weights_by_regime_are_in_the_graph(kind: str, tmp_path: Path) -> None:
             np.testing.assert_allclose(heads[0][name], value, rtol=1e-9)
 
 
+def test_a_row_on_an_edge_is_in_the_same_regime_in_the_graph() -> None:
+    regimes = Regimes((0.5, 1.25), (-0.5, 0.5))
+    held = regime_panel().rows(slice(0, 25))
+    at = [held.names.index(name) for name in COLUMNS]
+    X = held.X.copy()
+    for i in range(25):
+        X[i, at] = (0.5, 1.25, 0.4, 0.6, 2.0)[i // 5], (-1.0, 1.0, 0.0, -1.5, 1.5)[i % 5], 2.0
+    held = replace(held, X=X)
+    part = regimes.of(held.columns(COLUMNS))
+    assert part.tolist()[:5] == [0, 1, 1, 0, 2]  # on an edge is not above it
+    table = np.eye(3)[np.arange(9) % 3]
+    whole = compose(members("volatility"), table, "weighted_avg", held, regimes=regimes)
+    raws = np.stack([score(one.onnx, held) for one in members("volatility").values()])
+    expected = raws[part % 3, np.arange(25)]
+    np.testing.assert_allclose(score(whole.onnx, held), expected, rtol=1e-6)
+
+
 def by_hand_head(ensemble: EnsemblePredictor, kind: str, held: Panel) -> dict[str, Any]:
     told = ask_all(ensemble._members, dict(zip(held.names, held.X[:2].T, strict=True)))[0]
     weights = weights_of(ensemble.made_of, kind, list(told))

@@ -11,7 +11,7 @@ import pytest
 
 from models.common.blending import blend_raw
 from models.common.bundle import write_bundle
-from models.common.ensemble_config import kept_names
+from models.common.ensemble_config import kept_names, slot_of
 from models.common.errors import EnsembleError, FeatureError, ModelNotFound
 from models.common.predictor import EnsemblePredictor, load_model
 from models.common.registry import PredictionModelRegistry
@@ -307,3 +307,17 @@ def test_tables_of_different_length_have_no_mean_and_it_is_said_why(home: Path) 
     ensemble = EnsemblePredictor(["risk-a", "risk-older"], home=home)
     with pytest.raises(EnsembleError, match=r"tables of 101, 51 numbers.*train the older members"):
         ensemble.predict(frame())
+
+
+def test_a_slot_does_not_take_the_name_of_somebodys_own_ensemble(home: Path) -> None:
+    own = EnsemblePredictor(members("direction"), home=home)
+    own.save_config("ensemble_006")
+    slots = EnsemblePredictor(
+        members("direction"), about={"slot": "majors/direction/1m"}, home=home
+    )
+    with pytest.raises(EnsembleError, match=r"ensemble_006.json is not the ensemble of majors"):
+        slots.save_config("ensemble_006")
+    slots.save_config("ensemble_008")
+    slots.save_config("ensemble_008")
+    assert slot_of("ensemble_008", home) == "majors/direction/1m"
+    assert slot_of("ensemble_006", home) is None
