@@ -61,6 +61,29 @@ def test_it_answers_with_the_bits_of_a_live_manager(cache, live, moment, timefra
     assert (seen.attrs["symbol"], seen.attrs["timeframe"]) == ("BTC-USDT", timeframe)
 
 
+@pytest.mark.parametrize("timeframe", ["1m", "5min"])
+def test_a_row_is_the_last_of_the_frame(cache, timeframe) -> None:
+    for moment in MOMENTS:
+        seen = cache.at(moment)
+        row = seen.row("BTC/USDT", timeframe, ["close", "atr_14"])
+        frame = seen.get_features("BTC-USDT", timeframe, ["close", "atr_14"])
+        assert row.dtype == np.float32
+        assert row.tolist() == frame.iloc[-1].astype(np.float32).tolist()
+    with pytest.raises(NotEnoughHistory, match="settle"):
+        cache.at(START_MS + 5 * MINUTE_MS).row("BTC-USDT", timeframe, ["rsi_14"])
+    with pytest.raises(FeatureError, match="the cache ends at"):
+        cache.at(START_MS + (BARS + 9) * MINUTE_MS).row("BTC-USDT", timeframe, ["close"])
+
+
+def test_what_is_shown_has_memory_of_its_own(cache) -> None:
+    shown = cache.at(MOMENTS[0]).get_features("BTC-USDT", "1m", ["close", "rsi_14"], 10)
+    for each in (shown.values, shown.index.asi8, shown["close"].to_numpy()):
+        while each is not None:
+            assert each.shape[-1] <= 10
+            assert len(each) <= 10
+            each = each.base
+
+
 def test_a_live_manager_with_less_history_differs_by_what_settling_leaves(cache, live) -> None:
     moment, names = MOMENTS[-1], [name for name in NAMES if name != "rsi_14"]
     expected = live.get_features("BTC-USDT", "1m", names, 100, end=moment)

@@ -36,6 +36,17 @@ def account(strategy, frame, symbol=BTC, **terms):
     return BacktestEngine(strategy, 1000.0, **terms).account(frame, symbol)
 
 
+def test_a_result_has_the_keys_of_the_documents_and_the_run() -> None:
+    engine = BacktestEngine(Noise(0.1), initial_cash=1000, seed=3)
+    results = engine.run(walk(500), symbol="BTC/USDT")
+    run = results.run
+    grown = run.equity.iloc[-1] / 1000 - 1
+    assert results["performance"]["total_return"] == pytest.approx(grown)
+    assert np.isfinite(results["performance"]["sharpe_ratio"])
+    assert results["trading"]["total_trades"] > 10
+    assert BTC in str(results)
+
+
 # ---------------------------------------------------------------- when and at what price
 
 
