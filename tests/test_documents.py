@@ -19,7 +19,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from features.engineer import PriceFeatureEngineer
 from features.feature_manager import FeatureManager
+from market.source import open_source
 from market.timeframes import DAY_MS
 from ml_pipeline import bundling
 from ml_pipeline.fit import fit
@@ -32,16 +34,20 @@ from ml_pipeline.train import TrainingPipeline
 from models.common.errors import FeatureError
 from models.common.predictor import load_model
 from models.common.registry import PredictionModelRegistry, models_folder
+from models.common.schema import FeatureSchema
 from models.common.slot import Slot
 from orchestration.service.resources import store_of
 from orchestration.settings import load_settings
 from orchestration.store.store import Store
+from strategies.backtest_engine import BacktestEngine
+from tests.models import tiny
 
 COPIES = Path(__file__).parent / "documents"
 ORIGINALS = Path(
     os.environ.get("TIDEWHEEL_DOCUMENTS", Path(__file__).parents[2] / "shared" / "seeds")
 )
 BLOCK = re.compile(r"```python\n(.*?)```", re.DOTALL)
+HOURLY = "2025-09-17_1h_v1"
 Words = dict[str, Any]
 
 CHANGED: dict[str, tuple[str, str, str]] = {
@@ -62,16 +68,35 @@ CHANGED: dict[str, tuple[str, str, str]] = {
 IMPORTS = {
     "from src.prediction.config import PredictionConfig\n": "",
     "from src.prediction.models.registry": "from models.common.registry",
+    "from src.strategies.ml_basic": "from strategies.ml_basic",
+    "from backtesting.engine": "from strategies.backtest_engine",
+    "from domain.strategies.implementations.ml_predictive_strategy": (
+        "from strategies.ml_predictive"
+    ),
+    "from domain.ml.features.price_features": "from features.engineer",
 }
 
+FORECASTERS = "forecasters of many steps, AutoregressivePricePredictor and MultiOHLCPredictor"
+SERVICE = "get_ml_service: trains and serves those forecasters"
 NOT_YET: dict[tuple[str, int], str] = {
     ("000", 0): "PredictionEngine over candles, with its providers",
     ("001", 0): "the same engine",
-    ("001", 2): "create_ml_basic_strategy",
+    **{("004", i): FORECASTERS for i in (*range(6), 8, 9, 10, 17, 18, 21, 22)},
+    **{("004", i): SERVICE for i in (*range(11, 17), 20)},
 }
-"""Document 004 (forecasters, REST, BacktestEngine, HistoricalDataFetcher) is not copied yet."""
 
 REGISTRY = {("001", 1): "Manual bundle access", ("002", 0): "Selecting a bundle"}
+ENGINEER = {("004", 6): "Feature Engineering", ("004", 7): "Feature Caching"}
+BY_PRICE = {
+    ("001", 2): "Via Strategy Components",
+    ("004", 19): "Example 4: Backtesting with ML Strategy",
+}
+"""What runs with a price model of hourly bars in service."""
+
+TRAINS = """ml_service = get_ml_service()
+model_info = ml_service.train_model('BTC/USDT', '1h', 300, 30)
+"""
+"""The lines of `BY_PRICE` that are `NOT_YET`; ``model_info`` names the price model instead."""
 
 
 def snippets(number: str) -> dict[str, str]:
@@ -81,7 +106,7 @@ def snippets(number: str) -> dict[str, str]:
     return {part.split("\n", 1)[0]: BLOCK.findall(part)[0] for part in parts}
 
 
-@pytest.mark.parametrize("number", ["000", "001", "002", "003"])
+@pytest.mark.parametrize("number", ["000", "001", "002", "003", "004"])
 def test_the_copies_are_word_for_word(number: str) -> None:
     originals = sorted(ORIGINALS.glob(f"{number}_*.txt"))
     if not originals:
@@ -91,10 +116,21 @@ def test_the_copies_are_word_for_word(number: str) -> None:
 
 
 def test_every_snippet_is_run_or_says_why_not() -> None:
-    there = {(n, i) for n in ("000", "001", "002") for i in range(len(snippets(n)))}
-    assert set(NOT_YET) | set(REGISTRY) == there
+    there = {(n, i) for n in ("000", "001", "002", "004") for i in range(len(snippets(n)))}
+    run = REGISTRY | ENGINEER | BY_PRICE
+    assert set(NOT_YET) | set(run) == there
+    assert not set(NOT_YET) & set(run)
+    assert all(list(snippets(n))[i] == heading for (n, i), heading in run.items())
     assert set(STEPS) == set(snippets("003"))
     assert all(old in snippets("003")[name] for name, (old, _, _) in CHANGED.items())
+
+
+def typed(number: str, heading: str, words: Words) -> None:
+    """Run a snippet with our import lines."""
+    code = snippets(number)[heading].replace(TRAINS, "")
+    for theirs, ours in IMPORTS.items():
+        code = code.replace(theirs, ours)
+    exec(compile(code, heading, "exec"), words)
 
 
 # ---------------------------------------------------------------- what snippets take for granted
@@ -330,6 +366,36 @@ def test_the_strategy_runs_until_it_shows_prices_to_a_model(reader: Reader) -> N
         strategy.detect("BTC-USDT", 1.0, 1.0, 0, None, now[1])
 
 
+def test_with_models_of_its_columns_the_strategy_runs_and_never_trades(
+    reader: Reader, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every bar of a backtest: its UP is no LONG. With that one word mapped it trades."""
+    words = reader.through("Integration with Strategies")
+    monkeypatch.setenv("TIDEWHEEL_HOME", str(tmp_path))
+    registry = PredictionModelRegistry(tmp_path / "models")
+    schema = FeatureSchema(("returns",), {"returns": "-"}, {"returns": "–"})
+    for kind, bias in (("direction", 1.0), ("risk", -1.0)):
+        tiny.bundle(registry.root, kind, bias=bias, schema=schema)
+        registry.promote(Slot("majors", kind, "1m"), "v1")
+    candles = open_source("simulated").fetch(
+        "BTC-USDT", "1m", "2025-05-01T00:00Z", "2025-05-04T00:00Z"
+    )
+    engine = BacktestEngine(words["MLEnhancedStrategy"]())
+    run = engine.account(candles, "BTC-USDT")
+    assert (run.bars, run.unsettled) == (4320, 5 * 574 + 4)
+    assert not len(run.fills)
+
+    class Mapped(words["MLEnhancedStrategy"]):  # type: ignore[name-defined, misc]
+        def __init__(self) -> None:
+            super().__init__()
+            said = self.direction_model.predict
+            up = {"direction": "LONG"}
+            self.direction_model.predict = lambda row: said(row) | up
+
+    traded = BacktestEngine(Mapped()).account(candles, "BTC-USDT")
+    assert set(traded.trades["side"]) == {"LONG"}
+
+
 # ---------------------------------------------------------------- the registry
 
 
@@ -360,7 +426,7 @@ def hourly(reader: Reader) -> Reader:
     panel = history.panel("BTC-USDT", "1h", columns, start, end)
     split = turn_split(start, end, "1h", TASKS["price"].horizon_bars("1h"), 30, (15, 20, 15))
     model = fit(recipe, panel, split, seed=0)
-    slot, version = Slot("BTC-USDT", "price", "1h"), "2025-09-17_1h_v1"
+    slot, version = Slot("BTC-USDT", "price", "1h"), HOURLY
     origin = bundling.Origin(
         slot=slot,
         symbols=("BTC-USDT",),
@@ -381,12 +447,9 @@ def hourly(reader: Reader) -> Reader:
 def test_the_registrys_snippets(
     number: str, heading: str, hourly: Reader, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    code = snippets(number)[heading]
-    for theirs, ours in IMPORTS.items():
-        code = code.replace(theirs, ours)
     words: Words = {"PredictionConfig": PredictionConfig}
-    exec(compile(code, heading, "exec"), words)
-    assert words["bundle"].version_id == "2025-09-17_1h_v1"
+    typed(number, heading, words)
+    assert words["bundle"].version_id == HOURLY
     prediction = words["prediction"]
     # A price needs a last close to start from, which the snippet does not give: the return is told.
     assert prediction.price is None
@@ -394,3 +457,56 @@ def test_the_registrys_snippets(
     assert prediction.confidence.shape == (120,)
     said = capsys.readouterr().out
     assert ("BTC-USDT/price/1h/2025-09-17_1h_v1 1h" in said) is (number == "002")
+
+
+# ---------------------------------------------------------------- features, strategies, backtests
+
+
+@pytest.mark.parametrize("heading", list(ENGINEER.values()))
+def test_the_engineers_snippets(heading: str, capsys: pytest.CaptureFixture[str]) -> None:
+    candles = open_source("simulated").fetch(
+        "BTC-USDT", "1m", "2025-05-01T00:00Z", "2025-05-01T01:30Z"
+    )
+    words: Words = {"ohlcv_df": candles, "data": candles, "engineer": PriceFeatureEngineer()}
+    typed("004", heading, words)
+    if heading == "Feature Engineering":
+        assert "Total features: 142" in capsys.readouterr().out
+    else:
+        assert words["features"].equals(words["all_features"])
+
+
+def test_the_basic_strategy_finds_its_model(hourly: Reader) -> None:
+    words: Words = {}
+    typed("001", "Via Strategy Components", words)
+    strategy, candles = words["strategy"], hourly_candles()
+    assert strategy.name == "MlBasic"
+    run = BacktestEngine(strategy).account(candles, "BTC-USDT")
+    assert strategy._model("BTC-USDT").model.version_id == HOURLY
+    assert 0 < run.unsettled < run.bars
+    # An honest model of hourly returns expects less than a round trip costs; without costs:
+    assert not len(run.fills)
+    strategy.least = 0.0
+    assert set(BacktestEngine(strategy).account(candles, "BTC-USDT").trades["side"]) == {
+        "LONG", "SHORT",
+    }  # fmt: skip
+
+
+def test_the_predictive_strategy_is_backtested(
+    hourly: Reader, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words: Words = {"model_info": {"name": HOURLY}, "df": hourly_candles()}
+    typed("004", "Example 4: Backtesting with ML Strategy", words)
+    assert words["strategy"].model.model.version_id == HOURLY
+    results = words["results"]
+    assert results.run.symbols == ("BTC-USDT",)
+    assert np.isfinite(results["performance"]["total_return"])
+    assert results["trading"]["total_trades"] == len(results.run.closed_trades)
+    said = capsys.readouterr().out
+    assert re.search(r"Total Return: -?\d+\.\d\d%\nSharpe Ratio: (-?\d+\.\d\d|nan)\n", said)
+    assert re.search(r"Total Trades: \d+\n", said)
+
+
+def hourly_candles() -> pd.DataFrame:
+    """Return hourly candles of the reader's market, which the price model has not seen."""
+    source = open_source("simulated:seed=5,signal=1.0")
+    return source.fetch("BTC-USDT", "1h", "2024-01-01T00:00Z", "2024-06-01T00:00Z")

@@ -133,12 +133,12 @@ def bundle(
     slot = Slot(scope, kind, timeframe)
     return write_bundle(
         models / scope / kind / version,
-        onnx=graph(kind, bias, novelty=novelty),
+        onnx=graph(kind, bias, width=len(schema.names), novelty=novelty),
         metadata=metadata(slot, version, **more),
         schema=schema,
         metrics={"skill": 0.01},
         readme=f"# {version}\n",
-        probe=ROWS,
+        probe=ROWS[:, : len(schema.names)],
     )
 
 
