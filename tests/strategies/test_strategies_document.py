@@ -50,6 +50,7 @@ def words(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     space: dict[str, Any] = {}
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TIDEWHEEL_HOME", str(home))
+        patch.chdir(home)
         for name, value in how.items():
             patch.setitem(follow.__kwdefaults__, name, value)
         for number, snippet in enumerate(snippets):
@@ -58,12 +59,15 @@ def words(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 
 def test_the_snippets_run(words) -> None:
-    run = words["run"]
+    run = words["result"].run
+    told = str(words["result"])
+    lines = re.search(r"```\n(fade · .*?)\n…\n```", TEXT, re.DOTALL)
+    assert lines is not None
+    assert " ".join(lines[1].split()) in " ".join(told.split())
     assert run.simulated
     assert run.source == words["source"].name
     assert run.unsettled == 2 * 574
     assert len(run.trades) > 50
-    assert words["cost"].mean() == pytest.approx(12e-4, rel=0.01)
     assert words["trader"].desk.asked == 2 * 24
     assert words["trader"].desk.unsettled == 0
 
@@ -77,7 +81,7 @@ def test_the_strategy_with_a_model_runs(words, tmp_path, monkeypatch) -> None:
     assert agreed.features == {"5m": list(tiny.NAMES)}
     run = BacktestEngine(agreed).account(words["candles"])
     assert set(run.trades["side"]) == {"LONG"}, "this model says UP whatever it is shown"
-    assert 0 < len(run.trades) < len(words["run"].trades)
+    assert 0 < len(run.trades) < len(words["result"].trades)
 
 
 @pytest.mark.slow
