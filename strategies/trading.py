@@ -98,9 +98,11 @@ def account_figures(run: Run) -> dict[str, Figure]:
     Returns
     -------
     dict
-        ``turnover_a_day``: notional bought and sold a day, in units of the mean equity.
-        ``exposure``: mean gross notional / equity; ``time_in_market``: share of closes with a
-        position. ``cost_drag``: fees and slippage over the opening cash, and a year of it.
+        ``refused``: orders of which nothing was filled; ``cut``: those filled in part, as where the
+        price had risen or the fee was not set aside. ``turnover_a_day``: notional bought and sold
+        a day, in units of the mean equity. ``exposure``: mean gross notional / equity;
+        ``time_in_market``: share of closes with a position. ``cost_drag``: fees and slippage over
+        the opening cash, and a year of it.
     """
     fills = run.fills
     notional = float((fills["quantity"] * fills["price"]).sum())
@@ -110,10 +112,12 @@ def account_figures(run: Run) -> dict[str, Figure]:
     drag = (fees + slippage) / run.initial_cash
     mean_equity = float(run.equity.mean())
     turnover = notional / mean_equity / days if mean_equity > 0 and days else float("nan")
+    refused = sum(one.whole for one in run.refused)
     return {
         "open_trades": len(run.trades) - len(run.closed_trades),
         "fills": len(fills),
-        "refused": len(run.refused),
+        "refused": refused,
+        "cut": len(run.refused) - refused,
         "turnover_a_day": turnover,
         "exposure": float(gross.mean()) if len(gross) else float("nan"),
         "time_in_market": float((gross > 0).mean()) if len(gross) else float("nan"),

@@ -71,6 +71,7 @@ LINES: Mapping[str, tuple[Line, ...]] = {
         Line("Exposure", ("trading", "exposure"), share, "mean gross notional over equity"),
         Line("Time in the market", ("trading", "time_in_market"), share),
         Line("Orders refused", ("trading", "refused"), count),
+        Line("Orders cut", ("trading", "cut"), count, "to what the money allows"),
     ),
     "Edge beside cost": (
         Line("Gross edge a round trip", ("trading", "gross_edge_bps"), bps,

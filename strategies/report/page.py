@@ -199,7 +199,7 @@ def _refused(run: Run) -> str:
     table = _table(("bar", "symbol", "quantity", "why"), rows, left=(0, 1, 3))
     which = f"the first {len(rows)} of {len(run.refused):,}" if len(run.refused) > len(rows) else ""
     return (
-        f"<details><summary>Orders refused ({which or len(rows)})</summary>"
+        f"<details><summary>Orders refused or cut ({which or len(rows)})</summary>"
         f'<div class="card scroll">{table}</div></details>'
     )
 

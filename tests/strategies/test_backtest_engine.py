@@ -444,3 +444,13 @@ def test_the_run_says_where_its_candles_came_from() -> None:
     run = BacktestEngine(Scripted({})).account({BTC: level(5), ETH: frame})
     assert (run.simulated, run.source, run.timeframe) == (True, "made up", "1m")
     assert BacktestEngine(Scripted({})).account(frame).symbols == (ETH,)
+
+
+def test_an_order_that_was_cut_is_not_one_that_was_refused() -> None:
+    costs = Costs(min_notional=300.0)
+    engine = BacktestEngine(Scripted({0: "LONG", 9: "LONG"}), 1000.0, costs=costs)
+    frames = {BTC: level(30), ETH: level(30)}
+    assert engine.run(frames)["trading"]["refused"] == 4
+    engine = BacktestEngine(Scripted({0: "LONG"}), 1000.0, costs=costs, sizing=ALL)
+    trading = engine.run(level(30), BTC)["trading"]
+    assert (trading["refused"], trading["cut"], trading["fills"]) == (0, 1, 1)
