@@ -23,6 +23,7 @@ import pytest
 from features.twins import raw_names
 from market.timeframes import instant_ms
 from ml_pipeline import bundling
+from ml_pipeline.composed import compose as compose_ensemble
 from ml_pipeline.direction_predictor import DirectionPredictor
 from ml_pipeline.errors import RecipeError
 from ml_pipeline.export import TOLERANCE, score
@@ -373,6 +374,27 @@ def test_a_score_is_never_one_of_the_rows_it_was_fitted_on(
     assert instant_ms(results["since"]) >= through
     asked, unseen = 7 * 1440, (instant_ms(END) - through) // 60_000
     assert results["n"] <= unseen < asked
+
+
+# ---------------------------------------------------------------- together
+
+
+@EACH_KIND
+def test_all_recipes_of_a_kind_compose_into_one_graph(kind: str) -> None:
+    """Every library's operators beside each other; and a blend is no worse than its members are.
+
+    The losses are convex in what is averaged (Brier's nearly), so it loses at most what they lose
+    on average.
+    """
+    members = {r.name: fitted(r) for r in WEEKLY if r.kind == kind} | {"baseline": baseline(kind)}
+    whole = compose_ensemble(members, np.ones(len(members)), "weighted_avg", panel())
+    assert whole.parity <= 1e-6
+    rows, task = holdout(kind), TASKS[kind]
+    losses = [
+        np.nanmean(row_losses(task, whole.head, score(one.onnx, rows), rows))
+        for one in (whole, *members.values())
+    ]
+    assert losses[0] <= np.mean(losses[1:]) + 1e-9
 
 
 # ---------------------------------------------------------------- baselines and heads
