@@ -106,7 +106,9 @@ def test_one_row_is_adjusted_as_many_and_keeps_its_keys(home: Path, kind: str) -
         name = "direction" if "direction" in plain else "state"
         np.testing.assert_array_equal(plain[name], many[name])
         assert many["confidence"][0] == 0.5  # a slope of nought: a coin
-        up = many["probability"] > 0.5
+        p = many["probability"]
+        np.testing.assert_array_equal(many["confidence"], np.maximum(p, 1 - p))
+        up = p > 0.5
         np.testing.assert_array_equal(up[1:], plain["probability"][1:] > 0.5)
 
 
