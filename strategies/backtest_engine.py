@@ -42,7 +42,8 @@ class BacktestEngine:
     Parameters
     ----------
     strategy : BaseStrategy
-        Asked at each close of each symbol. If it has caches (`enable_feature_cache`), they answer,
+        Asked at each close of each symbol; what it remembers of one run it brings to the next. If
+        it has caches (`enable_feature_cache`), they answer,
         for the bar's moment only.
     initial_cash : float
         Quote currency.
@@ -80,6 +81,8 @@ class BacktestEngine:
         exits: Sequence[Exit] | None = None,
         window: int = WINDOW_BARS,
     ) -> None:
+        if isinstance(strategy, type):
+            raise BadTerms(f"{strategy.__name__} is a class; pass one of it: {strategy.__name__}()")
         if features not in ("push", "once"):
             raise BadTerms(f"features are computed by 'push' or 'once', not {features!r}")
         if window < 1:

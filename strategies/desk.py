@@ -9,42 +9,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 from features.errors import NotEnoughHistory
 from market.timeframes import utc
 from strategies.base_strategy import BaseStrategy, Signal
-from strategies.book import book
 from strategies.costs import Costs
-from strategies.errors import BadSignal, NotAnswered, StrategyFailed
-from strategies.exits import Exit, Held, OppositeSignal
-from strategies.orders import Bar, Fill, Order, Position, Refusal
+from strategies.errors import BadSignal, BadTerms, NotAnswered, StrategyFailed
+from strategies.exits import Exit, OppositeSignal
+from strategies.orders import Bar, Fill, Order, Refusal
+from strategies.place import Place
 from strategies.sizing import FixedFraction, Sizing
 from strategies.window import Seen
 
 SIGN = {"LONG": 1, "SHORT": -1}
 BANKRUPT = "bankrupt"
-
-
-@dataclass(slots=True)
-class _Place:
-    """What the desk knows of one symbol."""
-
-    position: Position | None = None
-    held: Held | None = None
-    sent: list[Order] = field(default_factory=list)  # on their way, without resting ones
-
-    @property
-    def aimed(self) -> float:
-        """What will be held when everything on its way has been filled."""
-        quantity = self.position.quantity if self.position else 0.0
-        for order in self.sent:
-            change = order.quantity
-            if order.reduce_only:
-                reduces = change * quantity < 0
-                change = math.copysign(min(abs(change), abs(quantity)), change) if reduces else 0.0
-            quantity += change
-        return quantity
 
 
 class Desk:
@@ -89,7 +67,7 @@ class Desk:
         turns = [rule for rule in self.exits if isinstance(rule, OppositeSignal)]
         self._opposite = turns[0] if turns else None
         self._rebalance: float | None = getattr(self.sizing, "rebalance", None)
-        self._places: dict[str, _Place] = {}
+        self._places: dict[str, Place] = {}
         self.asked = self.unanswered = self.unsettled = 0
         self.bankrupt = False
 
@@ -110,44 +88,36 @@ class Desk:
         Raises
         ------
         StrategyFailed
-            The strategy raised; the message names it, the bar and the symbol.
+            The strategy, its sizing or its exits raised; the message names the bar and the symbol.
         BadSignal
             It answered with something else than a signal about this symbol.
         """
         place = self._place(symbol)
-        if place.held is not None:
-            _grow_older(place.held, bar)
+        place.grow_older(bar)
         self.bankrupt = self.bankrupt or equity <= 0
         if self.bankrupt:
             return self._send(place, [self._leave(symbol, place, bar, BANKRUPT)])
         signal = self._ask(symbol, bar, seen)
         if signal is None and not place.aimed:
             return ()
-        orders = self._decide(symbol, place, bar, seen, equity, signal)
-        return [*self._send(place, orders), *self._resting(symbol, place, bar)]
+        try:
+            orders = self._decide(symbol, place, bar, seen, equity, signal)
+            return [*self._send(place, orders), *self._resting(symbol, place, bar)]
+        except Exception as error:
+            raise self._failed("sizing or exits of ", symbol, bar, error) from error
 
     def filled(self, fill: Fill) -> None:
         """Take note of a fill. What is left of its order, if anything, is not waited for."""
-        place = self._place(fill.symbol)
-        _settle(place, fill.order)
-        place.position, _ = book(place.position, fill)
-        position = place.position
-        if position is None:
-            place.held = None
-        elif place.held is None:
-            side = 1 if position.quantity > 0 else -1
-            place.held = Held(side, position.price, 0, position.price)
-        else:
-            place.held.price = position.price
+        self._place(fill.symbol).filled(fill)
 
     def refused(self, refusal: Refusal) -> None:
         """Take note that an order, or what was left of it, was not filled."""
-        _settle(self._place(refusal.order.symbol), refusal.order)
+        self._place(refusal.order.symbol).settle(refusal.order)
 
-    def _place(self, symbol: str) -> _Place:
+    def _place(self, symbol: str) -> Place:
         place = self._places.get(symbol)
         if place is None:
-            place = self._places[symbol] = _Place()
+            place = self._places[symbol] = Place()
         return place
 
     # ------------------------------------------------------------------ the strategy
@@ -165,10 +135,7 @@ class Desk:
             self.unsettled += 1
             return None
         except Exception as error:
-            raise StrategyFailed(
-                f"{self.name} failed on the bar of {symbol} that opened at "
-                f"{utc(bar.open_ms)}: {type(error).__name__}: {error}"
-            ) from error
+            raise self._failed("", symbol, bar, error) from error
         if answer is None:
             return None
         if not isinstance(answer, Signal) or answer.symbol != symbol:
@@ -178,12 +145,18 @@ class Desk:
             )
         return answer
 
+    def _failed(self, what: str, symbol: str, bar: Bar, error: Exception) -> StrategyFailed:
+        return StrategyFailed(
+            f"{what}{self.name} failed on the bar of {symbol} that opened at {utc(bar.open_ms)}: "
+            f"{type(error).__name__}: {error}"
+        )
+
     # ------------------------------------------------------------------ orders
 
     def _decide(
         self,
         symbol: str,
-        place: _Place,
+        place: Place,
         bar: Bar,
         seen: Seen,
         equity: float,
@@ -201,7 +174,7 @@ class Desk:
             orders.append(self._sized(symbol, place, bar, seen, equity, signal, bool(opens)))
         return orders
 
-    def _ending(self, place: _Place, bar: Bar, wish: int, aimed: int) -> str | None:
+    def _ending(self, place: Place, bar: Bar, wish: int, aimed: int) -> str | None:
         """Return why the position ends, or None."""
         if not aimed:
             return None
@@ -212,7 +185,7 @@ class Desk:
                     return rule.reason
         return self._opposite.reason if self._opposite and wish == -aimed else None
 
-    def _leave(self, symbol: str, place: _Place, bar: Bar, reason: str) -> Order | None:
+    def _leave(self, symbol: str, place: Place, bar: Bar, reason: str) -> Order | None:
         if not place.aimed:
             return None
         return Order(symbol, -place.aimed, reason, bar.close_ms, reduce_only=True)
@@ -220,7 +193,7 @@ class Desk:
     def _sized(
         self,
         symbol: str,
-        place: _Place,
+        place: Place,
         bar: Bar,
         seen: Seen,
         equity: float,
@@ -236,6 +209,8 @@ class Desk:
         except (NotAnswered, NotEnoughHistory):
             self.unsettled += 1
             return None
+        if not 0 <= worth < math.inf:
+            raise BadTerms(f"{self.sizing!r} answers with a notional of {worth}")
         target = wish * worth / bar.close
         if opens:
             change, reason = target, "signal"
@@ -248,12 +223,12 @@ class Desk:
         reduces = not opens and change * place.aimed < 0
         return Order(symbol, change, reason, bar.close_ms, signal.confidence, reduce_only=reduces)
 
-    def _send(self, place: _Place, orders: list[Order | None]) -> Sequence[Order]:
+    def _send(self, place: Place, orders: list[Order | None]) -> Sequence[Order]:
         sent = [order for order in orders if order is not None]
         place.sent += sent
         return sent
 
-    def _resting(self, symbol: str, place: _Place, bar: Bar) -> Sequence[Order]:
+    def _resting(self, symbol: str, place: Place, bar: Bar) -> Sequence[Order]:
         """Return stops and targets for the next bar, where a position is held and stays."""
         held = place.held
         if held is None or held.side * place.aimed <= 0:
@@ -269,16 +244,3 @@ class Desk:
                     )
                 )  # fmt: skip
         return orders
-
-
-def _grow_older(held: Held, bar: Bar) -> None:
-    held.bars += 1
-    if held.side > 0:
-        held.best = max(held.best, bar.high)
-    else:
-        held.best = min(held.best, bar.low)
-
-
-def _settle(place: _Place, order: Order) -> None:
-    if order in place.sent:
-        place.sent.remove(order)

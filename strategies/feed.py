@@ -178,7 +178,7 @@ def _besides(table: pd.DataFrame, names: tuple[str, ...]) -> NDArray[np.float64]
     values = np.full((len(table), len(names)), np.nan)
     for column, name in enumerate(names):
         if name in table:
-            values[:, column] = table[name].to_numpy(np.float64)
+            values[:, column] = table[name].to_numpy(np.float64, na_value=np.nan)
     return values
 
 

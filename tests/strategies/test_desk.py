@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from features.errors import NotEnoughHistory
 from strategies.backtest_engine import BacktestEngine
 from strategies.base_strategy import BaseStrategy, Signal
 from strategies.costs import Costs
 from strategies.desk import Desk
-from strategies.errors import NotAnswered
+from strategies.errors import BadTerms, NotAnswered, StrategyFailed
 from strategies.exits import MaxBars, OppositeSignal, StopLoss, TakeProfit
 from strategies.sizing import FixedFraction
 from tests.features.walks import walk
@@ -107,3 +108,43 @@ def test_a_strategy_needs_nothing_but_detect() -> None:
     run = account(Bare(), level(4))
     assert run.strategy == "Bare"
     assert len(run.fills) == 1
+
+
+class Wrong:
+    """A size, or an exit, that cannot be."""
+
+    reason = "wrong"
+
+    def __init__(self, answer=None) -> None:
+        self.answer = answer
+
+    def notional(self, signal, equity, price, seen):
+        return self.answer if self.answer is not None else 1 / 0
+
+    def ends(self, held, bar):
+        raise KeyError("by hand")
+
+
+@pytest.mark.parametrize("size", [Wrong(), Wrong(-1.0), Wrong(float("nan")), Wrong(float("inf"))])
+def test_a_size_that_cannot_be_is_told_with_bar_and_symbol(size) -> None:
+    with pytest.raises(StrategyFailed, match=r"sizing .*BTC-USDT .* 00:01:00.*(notional|Zero)"):
+        account(Scripted({1: "LONG"}), level(5), sizing=size)
+
+
+def test_an_exit_that_raises_is_told_with_bar_and_symbol() -> None:
+    with pytest.raises(StrategyFailed, match=r"exits .*BTC-USDT .* 00:02:00.*by hand"):
+        account(Scripted({1: "LONG"}), level(5), exits=[Wrong()])
+
+
+def test_a_size_without_an_answer_opens_nothing() -> None:
+    class Silent:
+        def notional(self, signal, equity, price, seen):
+            raise NotEnoughHistory("too early")
+
+    run = account(Scripted({1: "LONG"}), level(5), sizing=Silent())
+    assert (len(run.fills), run.unsettled) == (0, 1)
+
+
+def test_a_class_is_not_a_strategy() -> None:
+    with pytest.raises(BadTerms, match=r"Scripted\(\)"):
+        BacktestEngine(Scripted)
