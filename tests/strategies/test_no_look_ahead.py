@@ -154,8 +154,8 @@ def test_what_comes_later_changes_nothing_before() -> None:
                 symbol, "LONG" if (price > fast) == (slow > 0) else "SHORT", self.name, 0.6
             )
 
-    one = {s: walk(700, seed) for seed, s in enumerate([BTC, ETH])}
-    cut = 550
+    one = {s: walk(450, seed) for seed, s in enumerate([BTC, ETH])}
+    cut = 380
     other = {s: pd.concat([f.iloc[:cut], f.iloc[cut:] * 3.0]) for s, f in one.items()}
     runs = [
         BacktestEngine(Momentum(), features=how).account(f)
