@@ -43,7 +43,8 @@ def ask(model: Model, rows: Any) -> Told:
         When it refuses them.
     """
     bundle = model.bundle
-    return Told(bundle, *bundle.runner.forecast(matrix_for(bundle, rows, ordered=False)))
+    matrix = matrix_for(bundle, rows, ordered=False, seen=bundle.seen_anyhow)
+    return Told(bundle, *bundle.runner.forecast(matrix))
 
 
 def ask_all(members: Mapping[str, Model], rows: Any) -> tuple[dict[str, Told], dict[str, str]]:

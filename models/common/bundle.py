@@ -96,6 +96,11 @@ class Bundle:
         return Seen()
 
     @cached_property
+    def seen_anyhow(self) -> Seen:
+        """The same of frames whose columns may stand in any order, as an ensemble's do."""
+        return Seen()
+
+    @cached_property
     def head(self) -> Head:
         """How the graph's output becomes an answer."""
         return make_head(self.kind, self.metadata["head"])
