@@ -73,10 +73,10 @@ def command(
 ) -> None:  # fmt: skip
     """Say what a strategy would have earned, net of fees and slippage.
 
-    Decided at a bar's close, filled at the next open. No model is asked about bars that it learnt
-    from; with --replay each bar is answered by the champion of its time. Every idea that is tried
-    is counted, and the deflated Sharpe ratio knows the count. Exit status: 0 done, 2 bad input, 1
-    not done.
+    Decided at a bar's close, filled at the next open. No model is asked about
+    bars that it learnt from; with --replay each bar is answered by the champion
+    of its time. Every idea that is tried is counted, and the deflated Sharpe
+    ratio knows the count. Exit status: 0 done, 2 bad input, 1 not done.
     """
     from orchestration.service.strategy_backtest import Asked
     from orchestration.settings import load_settings
@@ -118,7 +118,7 @@ def run(settings: Any, asked: Any, html: Path | None = None) -> tuple[Any, Json]
             bar.update(task, description="bars", completed=played, total=total)
 
         done = backtest(settings, asked, datetime.now(UTC), tell)
-        bar.update(task, description="figures and report")
+        bar.update(task, description="report", completed=done.result.run.bars)
         folder = leave(settings, done)
     if html is not None:
         done.result.to_html(html)
@@ -136,7 +136,8 @@ def show(done: Any, told: Mapping[str, Any]) -> None:
     for sentence in (*done.result.notes, terms(account), asked(account)):
         console.show(escape(sentence))
     trial = told["trial"]
-    console.show(f"{trial['of']} ideas were tried on {escape(trial['market'])} (tidewheel trials)")
+    ideas = "1 idea was" if trial["of"] == 1 else f"{trial['of']:,} ideas were"
+    console.show(f"{ideas} tried on {escape(trial['market'])} (tidewheel trials)")
     console.show(f"report   {escape(told['folder'])}/report.html")
     console.show(f"picture  {escape(told['folder'])}/equity.png")
 

@@ -119,11 +119,12 @@ def _baselines(figures: Figures) -> list[tuple[str, str, str]]:
     for name, meaning in _BASELINES.items():
         one = figures.get("baselines", {}).get(name)
         if isinstance(one, Mapping):
-            rows += [
-                (f"{name.replace('_', ' ').capitalize()}: {label}", form(one[key]), meaning)
+            own = [
+                (f"{name.replace('_', ' ').capitalize()}: {label}", form(one[key]), "")
                 for key, label, form in _OF_BASELINE
                 if key in one
             ]
+            rows += [(*own[0][:2], meaning), *own[1:]] if own else []
     return rows
 
 

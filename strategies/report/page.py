@@ -158,7 +158,7 @@ def _figures(figures: Figures) -> str:
         + "</table></div>"
         for section, rows in rows_of(figures).items()
     )
-    return f'<section><h2>Figures</h2><div class="cards">{cards}</div></section>'
+    return f'<section><h2>Figures</h2><div class="columns">{cards}</div></section>'
 
 
 def _trades(run: Run) -> str:

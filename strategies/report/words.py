@@ -47,20 +47,28 @@ def verdict(run: Run, figures: Figures) -> str:
     if hold is not None:
         parts.append(f"buying and holding {percent(hold)}")
     said = f"{'; '.join(parts)}. "
-    if not trading.get("total_trades"):
+    trades = trading.get("total_trades")
+    if not trades:
         return said + "It closed no trade."
     said += (
-        f"A round trip made {bps(trading.get('gross_edge_bps'))} before costs and paid "
-        f"{cost_bps(trading.get('cost_bps'))}. "
+        f"{trades:,} round trip{'s' if trades > 1 else ''} made {bps(trading['gross_edge_bps'])} "
+        f"before costs{_interval(trading)} and paid {cost_bps(trading['cost_bps'])}. "
     )
     deflated, trials = performance.get("deflated_sharpe"), performance.get("trials", 1)
     if deflated is None or not math.isfinite(deflated):
         return said.rstrip()
-    tries = f"the best of {trials} tries" if trials > 1 else "one try"
-    skill = f"P(Sharpe > 0) as {tries} is {chance(deflated)}"
+    tries = f" as the best of {trials} tries" if trials > 1 else ""
+    skill = f"P(Sharpe > 0){tries} is {chance(deflated)}"
     if deflated >= CONVINCING:
         return f"{said}Luck alone would seldom do that: {skill}."
     return f"{said}That proves no skill: {skill}, and {CONVINCING} would be some proof."
+
+
+def _interval(trading: Mapping[str, Any]) -> str:
+    low, high = trading.get("gross_edge_interval_bps", (math.nan, math.nan))
+    if not math.isfinite(low + high):
+        return ""
+    return f" (95 %: {' … '.join(bps(end).removesuffix(' bp') for end in (low, high))})"
 
 
 def terms(run: Run) -> str:

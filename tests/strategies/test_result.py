@@ -149,6 +149,7 @@ def test_the_verdict_puts_edge_beside_cost_and_claims_no_skill_without_proof(res
     assert "buying and holding" in said
     assert ("proves no skill" in said) == (result["performance"]["deflated_sharpe"] < 0.95)
     assert "the best of 3 tries" in said
+    assert f"{result['trading']['total_trades']} round trips made" in said
     figures = {k: dict(v) for k, v in result.items()}
     figures["performance"]["deflated_sharpe"] = 0.97
     assert "Luck alone would seldom" in verdict(result.run, figures)
