@@ -23,6 +23,7 @@ from ml_pipeline.tasks import TASKS
 # Fits start in several threads. Libraries that import each other in circles (scikit-learn, joblib,
 # LightGBM) can see half of one another when two threads import them at the same moment.
 _IMPORTING = Lock()
+_RESERVED = ("baseline", "ensemble")
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
 
@@ -80,6 +81,8 @@ class Recipe:
     tuned: bool = False
 
     def __post_init__(self) -> None:
+        if self.name in _RESERVED:
+            raise RecipeError(f"{self.name} means something else; call the recipe otherwise")
         if not _NAME.fullmatch(self.name):
             raise RecipeError(
                 f"a recipe cannot be called {self.name!r}; a name is lower-case words and hyphens"

@@ -25,6 +25,7 @@ class Gates(_Part):
     z_refresh: float = Field(-1.64, le=0, description="paired z for a refit of the same recipe")
     z_over_drift: float = Field(-0.5, description="paired z against a champion in DRIFT")
     z_ensemble: float = Field(-0.5, description="paired z of an ensemble against its best member")
+    z_learnt: float = Field(1.64, ge=0, description="paired z of learnt weights against equal ones")
     skill_above: float = Field(0.0, description="the skill's lower 95 % bound must exceed this")
     ece_max: float = Field(0.02, gt=0, le=1, description="expected calibration error of a class")
     coverage_min: float = Field(0.87, gt=0, lt=1, description="of the nominal 90 % interval")

@@ -187,6 +187,19 @@ def drift(
     _answer(told.latest(settings, slot), told.shown, json, settings, slot)
 
 
+@app.command(epilog="Example: tidewheel ensembles --slot volatility")
+def ensembles(
+    slot: Annotated[Text, typer.Option(help="Only slots whose name holds this.")] = None,
+    home: Home = None,
+    json: Json = False,
+) -> None:
+    """Show each slot's ensemble: members and weights, skill, and why it is on or off."""
+    from serving import ensembles as made
+
+    settings = _settings(home)
+    _answer(made.kept(settings, slot), made.shown, json, settings, slot)
+
+
 @app.command(epilog="Example: tidewheel settings --json")
 def settings(home: Home = None, json: Json = False) -> None:
     """Print the settings in force, with passwords masked."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from orchestration.ensembles import ENSEMBLE
 from orchestration.judge.lines import BASELINE
 from orchestration.judge.verdicts import Standing
 from orchestration.rules import Gates
@@ -44,14 +45,15 @@ def remember(
     Parameters
     ----------
     ranked
-        The learners' lines, best first.
+        The learners' lines, best first. The ensemble's takes no other's place: it lives of them.
     """
+    recipes = [line for line in ranked if line != ENSEMBLE]
     outside = {
         line: memory.outside.get(line, 0) + 1 for line in ranked if not standings[line].inside
     }
     below = {
         line: memory.below.get(line, 0) + 1
-        for line in ranked[gates.keep_top :]
+        for line in recipes[gates.keep_top :]
         if standings[line].days >= gates.ledger_days
     }
     # One that was brought back by hand rests no longer: it serves, and wants to be fitted.

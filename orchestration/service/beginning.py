@@ -10,12 +10,13 @@ from ml_pipeline.recipes import BASELINE
 from models.common.slot import version_name
 from orchestration.engine import in_service
 from orchestration.service.data import competition_of
-from orchestration.service.errors import OtherMarket, OtherParameters, TakenMoment
+from orchestration.service.errors import OtherMarket, OtherParameters, TakenMoment, TurnFailed
 from orchestration.service.publishing import parameters, turn_run
 from orchestration.service.recovering import recover
-from orchestration.service.refs import Begun, Json, TurnRef
+from orchestration.service.refs import Begun, Fetched, Json, TurnRef
 from orchestration.service.resources import source_of, store_of
 from orchestration.service.staging import preload
+from orchestration.service.work import Work
 from orchestration.settings import Settings
 from orchestration.store.records import BACKFILL, COMPLETED, WITH_FAILURES
 from orchestration.store.store import Store
@@ -72,6 +73,26 @@ def turn_at(settings: Settings, now: datetime | str | int) -> TurnRef:
     at = utc(instant_ms(now) // step * step).to_pydatetime()
     scope = scope_of(settings.symbols)
     return TurnRef(f"{at:%Y-%m-%dT%H%MZ}_{scope}_{settings.timeframe}", at, scope, settings)
+
+
+def fetched_symbols(turn: TurnRef) -> tuple[str, ...]:
+    """Return the symbols that could be fetched.
+
+    Raises
+    ------
+    TurnFailed
+        There is none.
+    """
+    work = Work(turn.folder)
+    found = (work.load(f"fetch-{symbol}", Fetched) for symbol in turn.settings.symbols)
+    symbols = tuple(fetched.symbol for fetched in found if fetched is not None)
+    if not symbols:
+        reasons = "; ".join(f.message for f in work.failures() if f.stage == "fetch")
+        raise TurnFailed(
+            f"{turn.turn_id}: no symbol could be fetched ({reasons}); nothing was changed, "
+            "and the same command tries again"
+        )
+    return symbols
 
 
 def _newer(store: Store, turn: TurnRef) -> tuple[str, Json] | None:

@@ -1,100 +1,150 @@
-"""The ensemble of one slot: built of what is in service, judged beside its members."""
+"""What becomes of a turn's ensemble: kept as `ensemble_001`, switched on where it earns its place.
+
+Its version is judged, published and promoted like any other. Beside it the same ensemble is kept as
+a small configuration that names its members, for those who want to ask them together.
+"""
 
 from __future__ import annotations
 
-from market.timeframes import instant_ms
-from ml_pipeline.errors import JudgingError
-from ml_pipeline.panel import Panel
-from models.common.ensemble import EnsemblePredictor
-from orchestration.engine import raw_output
-from orchestration.ensembles import Gate, blend, config, gate, members, name_of
-from orchestration.judge.lines import recipe_of
-from orchestration.lifecycle.sync import sound_bundle
-from orchestration.service.arena import Arena, Entrant, against, open_arena
-from orchestration.service.refs import Dataset, Fits, Json, Judged, TurnRef
-from orchestration.service.resources import registry_of, store_of, tracking_of
+from collections.abc import Callable, Iterable
+
+from ml_pipeline.errors import PipelineError
+from models.common.ensemble_config import kept_names, make_config, write_config, write_results
+from models.common.errors import ModelError
+from models.common.slot import Slot
+from orchestration.ensembles import METHODS, Gate, config, is_ours, name_of
+from orchestration.lifecycle.errors import LifecycleError
+from orchestration.lifecycle.gates import recent_shortfalls
+from orchestration.service.judging import contender
+from orchestration.service.refs import (
+    Composed,
+    Dataset,
+    Decided,
+    Ensembled,
+    Failure,
+    Json,
+    Judged,
+    TurnRef,
+)
+from orchestration.service.regimes import learn_regimes
+from orchestration.service.resources import source_of, store_of
+from orchestration.service.work import Work
+from orchestration.store.errors import RecordError
+from orchestration.store.records import EnsembleRecord
+
+_FIGURES = ("method", "skill", "lower", "upper", "z", "n", "best", "z_best", "methods", "why")
 
 
-def ensemble_row(turn: TurnRef, data: Dataset, fits: Fits, judged: Judged) -> Json:
-    """Build, judge and store the ensemble of one slot; return its row of the table.
+def ensemble_rows(
+    turn: TurnRef,
+    data: Dataset,
+    made: Callable[[str], tuple[Composed, Judged]],
+    fail: Callable[[TurnRef, str, str, BaseException], Failure],
+) -> Ensembled:
+    """Keep the ensembles of all kinds that were decided; see `steps.ensembles`."""
+    work, rows = Work(turn.folder), []
+    for kind in turn.settings.kinds:
+        decided = work.load(f"decide-{kind}", Decided)
+        if decided is None:
+            continue
+        try:
+            composed, judged = made(kind)
+            regimes = learn_regimes(turn, kind, data, _line(judged, decided))
+            rows.append(ensemble_row(turn, composed, judged, decided, regimes))
+        except (PipelineError, ModelError, LifecycleError, RecordError) as error:
+            fail(turn, "ensembles", kind, error)
+    return Ensembled(tuple(rows))
 
-    A slot without two members that are worth it has none, and the row says so; one that was in
-    service before goes out of it.
+
+def _line(judged: Judged, decided: Decided) -> str:
+    """Return the line that serves from now on."""
+    rows = {row["version"]: contender(row).line for row in judged.contenders}
+    return rows[decided.champion]
+
+
+def ensemble_row(
+    turn: TurnRef, composed: Composed, judged: Judged, decided: Decided, regimes: Json
+) -> Json:
+    """Keep the ensemble of one slot, switch it on or off, and return its row of the table.
+
+    A slot without two members that are worth it has none, and the row says why; one that was on
+    before goes off. `regimes` is what the confidence of what serves is worth by regime.
     """
-    slot, store = turn.slot(fits.kind), store_of(turn.settings)
-    bounds = {row["recipe"]: row["lower"] for row in judged.lines}
-    rows = [
-        {
-            "version": model.version,
-            "status": model.status,
-            "baseline": bool(model.facts.get("baseline")),
-            "lower": bounds.get(recipe_of(model)),
-        }
-        for model in store.list_models(slot_key=slot.key)
-    ]
-    chosen = members(rows)
-    known = {record.name: record.slot_key for record in store.list_ensembles()}
-    name = name_of(slot.key, known)
-    if not chosen:
-        if name in known:
-            store.set_ensemble_active(name, active=False)
-        why = "fewer than two versions are proven: the champion answers alone"
-        return {"slot": slot.key, "name": None, "members": [], "active": False, "sentence": why}
-    results, verdict = _judge(turn, data, fits, chosen)
-    made = config(slot.key, chosen)
-    home = turn.settings.home
-    EnsemblePredictor(made["models"], made["weights"], made["method"], home=home).save_config(name)
-    store.save_ensemble(name, made, results | {"sentence": verdict.sentence})
-    store.set_ensemble_active(name, active=verdict.active)
-    return {
+    slot, store = turn.slot(composed.kind), store_of(turn.settings)
+    known = store.list_ensembles()
+    row: Json = {
         "slot": slot.key,
-        "name": name,
-        "members": list(chosen),
-        "active": verdict.active,
-        "sentence": verdict.sentence,
-        **results,
+        "kind": composed.kind,
+        "name": None,
+        "version": None,
+        "status": None,
+        "members": [],
+        "active": False,
+        **dict.fromkeys(_FIGURES),
+        "regimes": regimes,
+        "sentence": composed.sentence,
     }
+    if composed.fit is None:
+        for record in _of(known, slot, ours=True):
+            results = {**(record.results or {}), "active": False, "sentence": composed.sentence}
+            store.save_ensemble(record.name, record.config, results)
+            write_results(record.name, results, turn.settings.home)
+            if record.active:
+                store.set_ensemble_active(record.name, active=False)
+        return row
+    version, choice = composed.fit.version, composed.choice
+    gate = _gate(turn, composed, judged, _of(known, slot, ours=False))
+    row |= {
+        "name": name_of(
+            slot.key, {r.name: r.config for r in known}, kept_names(turn.settings.home)
+        ),
+        "version": version,
+        "status": decided.statuses.get(version),
+        "members": list(composed.members),
+        "active": gate.active,
+        **{figure: choice[figure] for figure in _FIGURES},
+        "sentence": f"{'on' if gate.active else 'off'}: {gate.sentence}; {choice['why']}",
+    }
+    _keep(turn, slot, row)
+    return row
 
 
-def _judge(turn: TurnRef, data: Dataset, fits: Fits, chosen: tuple[str, ...]) -> tuple[Json, Gate]:
-    """Judge the blend on the holdout, against the fresh baseline and against its best member."""
-    arena, fresh = open_arena(turn, Panel.load(data.folder), fits)
-    entrants = [_member(turn, arena, version) for version in chosen]
-    whole = Entrant(
-        version="ensemble",
-        recipe="ensemble",
-        baseline=False,
-        status="candidate",
-        head=entrants[0].head,
-        raw=blend(fits.kind, [entrant.raw for entrant in entrants if entrant.raw is not None]),
-        unseen_from_ms=max(entrant.unseen_from_ms for entrant in entrants),
+def _gate(
+    turn: TurnRef, composed: Composed, judged: Judged, theirs: Iterable[EnsembleRecord]
+) -> Gate:
+    """Return whether it goes into service: by ledger, holdout, and what a person has chosen."""
+    version = composed.fit.version if composed.fit else ""
+    own = contender(next(row for row in judged.contenders if row["version"] == version))
+    if own.faults:
+        return Gate(False, "; ".join(own.faults))
+    if chosen := [record.name for record in theirs if record.active]:
+        return Gate(False, f"{chosen[0]}, which a person switched on, stays")
+    gate = Gate(**composed.choice["gate"])
+    recent = recent_shortfalls(own, turn.settings.gates) if gate.active else []
+    return Gate(False, recent[0]) if recent else gate
+
+
+def _keep(turn: TurnRef, slot: Slot, row: Json) -> None:
+    """Keep configuration, results and switch under the ensemble's name."""
+    store, name, home = store_of(turn.settings), row["name"], turn.settings.home
+    weights = {member["version"]: member["weight"] for member in row["members"]}
+    made = config(slot, weights, METHODS[row["method"]].blend, row["version"])
+    about = {"slot": slot.key, "turn": turn.turn_id, "made_by": made["made_by"]}
+    about["simulated"] = source_of(turn.settings).simulated
+    kept = make_config(
+        made["models"],
+        made["weights"],
+        made["method"],
+        composed=f"{slot.scope}/{slot.kind}/{row['version']}",
+        about=about,
     )
-    for entrant in (*entrants, whole, fresh[0]):
-        entrant.loss = arena.loss_of(entrant)
-    try:
-        skill = against(arena, whole, fresh[0])
-        singles = {entrant.version: against(arena, entrant, fresh[0]) for entrant in entrants}
-        best = max(entrants, key=lambda entrant: singles[entrant.version]["skill"])
-        z_best = against(arena, whole, best)["z"]
-    except JudgingError as error:
-        return {"reason": str(error)}, Gate(active=False, sentence=str(error))
-    figures = {name: skill[name] for name in ("skill", "lower", "upper", "z", "n")}
-    least = turn.settings.gates.z_ensemble
-    return (
-        {**figures, "best_member": best.version, "z_best": z_best},
-        gate(z_best, best.version, skill["lower"], least),
-    )
+    write_config(name, kept, home)
+    write_results(name, row | about, home)
+    before = store.save_ensemble(name, made, row)
+    if before.active != row["active"]:
+        store.set_ensemble_active(name, active=row["active"])
 
 
-def _member(turn: TurnRef, arena: Arena, version: str) -> Entrant:
-    settings = turn.settings
-    bundle = sound_bundle(arena.slot, version, tracking_of(settings), registry_of(settings))
-    return Entrant(
-        version=version,
-        recipe=str(bundle.metadata["recipe"]),
-        baseline=bool(bundle.metadata["baseline"]),
-        status="",
-        head=bundle.metadata["head"],
-        raw=raw_output(bundle, arena.rows),
-        unseen_from_ms=instant_ms(bundle.metadata["trained_through"]),
-    )
+def _of(known: Iterable[EnsembleRecord], slot: Slot, *, ours: bool) -> list[EnsembleRecord]:
+    """Return the ensembles of a slot that turns keep, or those that people made."""
+    return [r for r in known if r.slot_key == slot.key and is_ours(r.config) == ours]

@@ -53,7 +53,9 @@ def publish_kind(turn: TurnRef, data: Dataset, fits: Fits, judged: Judged) -> Pu
     panel = Panel.load(data.folder)
     slot, store, parent = turn.slot(fits.kind), store_of(turn.settings), turn_run(turn)
     rows = {row["version"]: row for row in judged.contenders}
-    versions, run_ids, pictures = [], [], []
+    versions: list[str] = []
+    run_ids: list[str] = []
+    pictures: list[str] = []
     drawn = _draw(turn, *open_arena(turn, panel, fits), fits) if turn.settings.pictures else {}
     for fit in fits.versions:
         fitted, row = load_fitted(fit.folder), rows[fit.version]
@@ -82,6 +84,11 @@ def publish_kind(turn: TurnRef, data: Dataset, fits: Fits, judged: Judged) -> Pu
         )
         facts["data_hash"] = about["data_hash"]
         run_id = _track(turn, parent, fit, about, row, list(shown.values()), bundle)
+        if members := about.get("members"):
+            runs = dict(zip(versions, run_ids, strict=True))
+            listed = {runs[one["version"]]: one for one in members if one["version"] in runs}
+            tracking_of(turn.settings).log_members(run_id, listed)
+            facts |= {"method": about["method"], "members": members}
         store.register_model(
             slot.key, fit.version, **facts, run_id=run_id, trained_through=about["trained_through"]
         )
@@ -160,6 +167,14 @@ def _about(
     }
 
 
+def _composition(about: Mapping[str, Any]) -> dict[str, str]:
+    """Return method and members of an ensemble as tags; nothing for what is no ensemble."""
+    if "members" not in about:
+        return {}
+    told = [f"{one['version']} {one['weight']:.3g}" for one in about["members"]]
+    return {"method": about["method"], "members": ", ".join(told)}
+
+
 def _track(
     turn: TurnRef,
     parent: str,
@@ -179,6 +194,7 @@ def _track(
         "recipe_hash": about["recipe_hash"],
         "trained_through": about["trained_through"],
         "turn": turn.turn_id,
+        **_composition(about),
     }
     figures = {name: row[name] for name in FIGURES}
     shown = {

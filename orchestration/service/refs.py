@@ -127,6 +127,21 @@ class Fits:
 
 
 @dataclass(frozen=True)
+class Composed:
+    """The ensemble of one kind, composed of its fits; ``fit`` is None where there is none.
+
+    ``choice`` holds method, weights by line and the figures that chose them, as
+    `orchestration.ensembles.Choice`; ``members`` version, recipe and weight of each member.
+    """
+
+    kind: str
+    sentence: str
+    fit: Fit | None = None
+    choice: Json = field(default_factory=dict)
+    members: tuple[Json, ...] = ()
+
+
+@dataclass(frozen=True)
 class Judged:
     """Verdicts of one kind on the holdout.
 

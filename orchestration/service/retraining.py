@@ -16,6 +16,7 @@ from ml_pipeline.trials import search_key
 from ml_pipeline.workplace import Workplace
 from models.common.errors import BadName
 from models.common.slot import Slot, version_name
+from orchestration.ensembles import ENSEMBLE
 from orchestration.judge.lines import recipe_of as line_of
 from orchestration.lifecycle.calibrated import miscalibrated
 from orchestration.lifecycle.gates import unproven
@@ -77,7 +78,8 @@ def wishes(store: Store) -> list[Wish]:
 def meaning(store: Store, name: str) -> tuple[str | None, str | None]:
     """Return slot and recipe that a flag's name stands for.
 
-    A version means its recipe, a baseline's version or the name of a slot all recipes of the slot.
+    A version means its recipe; a version of the baseline or of the ensemble, which is composed anew
+    each turn of what is fitted, or the name of a slot means all recipes of the slot.
     """
     try:
         return Slot.parse(name).key, None
@@ -89,7 +91,7 @@ def meaning(store: Store, name: str) -> tuple[str | None, str | None]:
         return None, None
     recipe = line_of(model)
     named = name in (model.version, model.key, model.name)
-    return model.slot_key, recipe if named and recipe != BASELINE else None
+    return model.slot_key, recipe if named and recipe not in (BASELINE, ENSEMBLE) else None
 
 
 def wanted(turn: TurnRef, kind: str) -> dict[str | None, tuple[str, ...]]:

@@ -16,11 +16,12 @@ step                              what it returns
 ``drift_pooled(turn)``            ``Pooled``: the same of several slots together
 ``fit(turn, kind)``               ``Fits``: the baseline and each recipe of a kind, as ONNX
 ``back_fill(turn, kind)``         ``BackFilled``: days before a line's ledger began, if asked for
+``compose(turn, kind)``           ``Composed``: the ensemble of a kind's fits, where it has one
 ``judge(turn, kind)``             ``Judged``: verdicts on the holdout, opened once
 ``publish(turn, kind)``           ``Published``: bundle folders, MLflow runs, pictures
 ``decide(turn, kind)``            ``Decided``: promote, refresh, keep, roll back; with a sentence
 ``serve(turn, kind)``             ``Served``: first predictions of versions new in service
-``ensembles(turn)``               ``Ensembled``: equal-weight blends and their gate
+``ensembles(turn)``               ``Ensembled``: what the ensembles are, and whether they are on
 ``report(turn)``                  ``dict``: the whole turn, JSON-able
 ``finish(turn)``                  ``dict``: the report, with its status; the work folder is pruned
 ``fail(turn, stage, subject, e)`` ``Failure``: what a caller records when a step raised
@@ -28,9 +29,9 @@ step                              what it returns
 
 Order: ``begin → fetch(symbol)* → dataset → ledger(kind)* → drift(kind)* → drift_pooled``, beside it
 ``fit(kind)*`` (``LONGEST_FIRST``), then per kind ``back_fill`` where `backfill_days` asks for it,
-and ``judge → publish → decide → serve``, and at last ``ensembles → report → finish``. A step that
-fails raises. The caller records it with ``fail`` and goes on with the other symbols or kinds;
-``dataset`` raises ``TurnFailed`` when nothing is left.
+and ``judge → publish → decide → serve`` (``compose`` is taken with ``judge``), and at last
+``ensembles → report → finish``. A step that fails raises. The caller records it with ``fail`` and
+goes on with the other symbols or kinds; ``dataset`` raises ``TurnFailed`` when nothing is left.
 All steps of one turn run under ``turn_lock(settings)``: two turns never overlap.
 
 What a step needs of earlier ones it reads from the work folder, so steps may run in any process of
@@ -41,24 +42,23 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ml_pipeline.errors import PipelineError
 from ml_pipeline.panel import Panel
-from models.common.errors import ModelError
 from orchestration import engine
-from orchestration.lifecycle.errors import LifecycleError
 from orchestration.service import data as turn_data
 from orchestration.service.backfill import fill_kind
-from orchestration.service.beginning import begin
-from orchestration.service.blending import ensemble_row
+from orchestration.service.beginning import begin, fetched_symbols
+from orchestration.service.blending import ensemble_rows
+from orchestration.service.composing import beside, compose_kind, whole
 from orchestration.service.data import panel_is_there
 from orchestration.service.deciding import decide_kind, look_back
 from orchestration.service.drift_rows import pool, watch
-from orchestration.service.errors import StepMissing, TurnError, TurnFailed
+from orchestration.service.errors import StepMissing, TurnError
 from orchestration.service.fitting import fit_kind, fit_one
 from orchestration.service.judging import judge_kind
 from orchestration.service.publishing import publish_kind
 from orchestration.service.refs import (
     BackFilled,
+    Composed,
     Dataset,
     Decided,
     Drifted,
@@ -78,12 +78,12 @@ from orchestration.service.resources import registry_of, store_of
 from orchestration.service.retraining import settle
 from orchestration.service.staging import is_sound
 from orchestration.service.work import Work, once, turn_lock
-from orchestration.store.errors import RecordError
 
 __all__ = [
     "LONGEST_FIRST",
     "back_fill",
     "begin",
+    "compose",
     "dataset",
     "decide",
     "drift",
@@ -130,18 +130,9 @@ def dataset(turn: TurnRef) -> Dataset:
     TurnFailed
         No symbol was fetched.
     """
-    work = Work(turn.folder)
 
     def make() -> Dataset:
-        found = (work.load(f"fetch-{symbol}", Fetched) for symbol in turn.settings.symbols)
-        symbols = tuple(fetched.symbol for fetched in found if fetched is not None)
-        if not symbols:
-            reasons = "; ".join(f.message for f in work.failures() if f.stage == "fetch")
-            raise TurnFailed(
-                f"{turn.turn_id}: no symbol could be fetched ({reasons}); nothing was changed, "
-                "and the same command tries again"
-            )
-        return turn_data.make_panel(turn, symbols)
+        return turn_data.make_panel(turn, fetched_symbols(turn))
 
     return once(turn, "dataset", "", Dataset, make, panel_is_there)
 
@@ -210,12 +201,30 @@ def back_fill(turn: TurnRef, kind: str) -> BackFilled:
     return once(turn, "back_fill", kind, BackFilled, make)
 
 
+def compose(turn: TurnRef, kind: str) -> Composed:
+    """Compose the ensemble of a kind's fits, by what the ledger said before the holdout.
+
+    One that cannot be composed is recorded as a failure; the fits compete without it.
+    """
+
+    def make() -> Composed:
+        ledger(turn, kind)  # what closed since the last turn is part of what is known
+        return compose_kind(turn, kind, _dataset(turn), fit(turn, kind), fail)
+
+    return once(turn, "compose", kind, Composed, make, whole)
+
+
+def _candidates(turn: TurnRef, kind: str) -> Fits:
+    return beside(fit(turn, kind), compose(turn, kind))
+
+
 def judge(turn: TurnRef, kind: str) -> Judged:
     """Open the holdout for one kind: candidates and versions in service on the same bars."""
+    fits = _candidates(turn, kind)
 
     def make() -> Judged:
         openings = Work(turn.folder).count(f"openings-{kind}")
-        return judge_kind(turn, _dataset(turn), fit(turn, kind), openings)
+        return judge_kind(turn, _dataset(turn), fits, openings)
 
     return once(turn, "judge", kind, Judged, make)
 
@@ -224,7 +233,8 @@ def publish(turn: TurnRef, kind: str) -> Published:
     """Write the candidates' bundles and register them, with runs and pictures, in MLflow."""
 
     def make() -> Published:
-        return publish_kind(turn, _dataset(turn), fit(turn, kind), judge(turn, kind))
+        fits = _candidates(turn, kind)
+        return publish_kind(turn, _dataset(turn), fits, judge(turn, kind))
 
     return once(turn, "publish", kind, Published, make)
 
@@ -260,23 +270,17 @@ def serve(turn: TurnRef, kind: str) -> Served:
 
 
 def ensembles(turn: TurnRef) -> Ensembled:
-    """Build and judge the ensemble of every slot that was decided.
+    """Keep the ensemble of every slot that was decided, and switch it on or off.
 
-    One that cannot be built is recorded as a failure; the others go on.
+    One that cannot be kept is recorded as a failure; the others go on.
     """
 
-    def make() -> Ensembled:
-        work, data, rows = Work(turn.folder), _dataset(turn), []
-        for kind in turn.settings.kinds:
-            if work.load(f"decide-{kind}", Decided) is None:
-                continue
-            try:
-                rows.append(ensemble_row(turn, data, fit(turn, kind), judge(turn, kind)))
-            except (PipelineError, ModelError, LifecycleError, RecordError) as error:
-                fail(turn, "ensembles", kind, error)
-        return Ensembled(tuple(rows))
+    def made(kind: str) -> tuple[Composed, Judged]:
+        return compose(turn, kind), judge(turn, kind)
 
-    return once(turn, "ensembles", "", Ensembled, make)
+    return once(
+        turn, "ensembles", "", Ensembled, lambda: ensemble_rows(turn, _dataset(turn), made, fail)
+    )
 
 
 def fail(turn: TurnRef, stage: str, subject: str, error: BaseException) -> Failure:

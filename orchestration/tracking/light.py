@@ -80,6 +80,9 @@ class LightTracking:
         """Return the name of a model's run."""
         return f"{slot}/{version}"
 
+    def log_members(self, run_id: str, members: Mapping[str, Mapping[str, Any]]) -> None:
+        """Do nothing: there is no run."""
+
     def finish_run(self, run_id: str, status: str = "FINISHED") -> None:
         """Do nothing: there is no run."""
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from mlflow.entities import (
     LoggedModel,
+    LoggedModelInput,
     LoggedModelOutput,
     LoggedModelStatus,
     Metric,
@@ -30,6 +31,7 @@ TURN_TAG = "tidewheel.turn"
 MODEL_TAG = "tidewheel.model"
 PARENT_TAG = "mlflow.parentRunId"
 PICTURES = "pictures"
+MEMBERS = "members.json"
 NOTE_TAG = "mlflow.note.content"
 PARAM_LENGTH = 6000
 TAG_LENGTH = 5000
@@ -113,6 +115,28 @@ class Runs(Backend):
         self._add_pictures(run_id, pictures)
         self._client.set_terminated(run_id)
         return run_id
+
+    @translated
+    def log_members(self, run_id: str, members: Mapping[str, Mapping[str, Any]]) -> None:
+        """Add what an ensemble is composed of to its run: its members as inputs, and a table.
+
+        Parameters
+        ----------
+        run_id : str
+            The ensemble's run.
+        members : mapping
+            By the member's run, what the table ``members.json`` shows of it.
+        """
+        run = self._client.get_run(run_id)
+        known = {one.model_id for one in run.inputs.model_inputs} if run.inputs else set()
+        models = [model for member in members if (model := self._find_model(member))]
+        new = [model.model_id for model in models if model.model_id not in known]
+        if new:
+            self._client.log_inputs(run_id, models=[LoggedModelInput(one) for one in new])
+        rows = list(members.values())
+        columns = list(rows[0]) if rows else []
+        table = {"columns": columns, "data": [[row[name] for name in columns] for row in rows]}
+        self._client.log_text(run_id, json.dumps(table, indent=1), MEMBERS)
 
     @translated
     def finish_run(self, run_id: str, status: str = "FINISHED") -> None:

@@ -36,6 +36,9 @@ class Tracker(Protocol):
     ) -> str:
         """Return the id of a model's run below its turn's."""
 
+    def log_members(self, run_id: str, members: Mapping[str, Mapping[str, Any]]) -> None:
+        """Add an ensemble's members, by their runs, to its run."""
+
     def finish_run(self, run_id: str, status: str = "FINISHED") -> None:
         """End a run."""
 

@@ -10,7 +10,7 @@ import pytest
 from ml_pipeline.errors import FitError
 from models.common.slot import Slot
 from orchestration.lifecycle.retiring import Memory
-from orchestration.service import memory, steps
+from orchestration.service import blending, memory, steps
 from orchestration.service.decisions import list_decisions
 from orchestration.service.refs import Json
 from orchestration.service.resources import store_of, tracking_of
@@ -107,14 +107,14 @@ def test_an_ensemble_that_cannot_be_built_stops_no_other(
     new_settings: NewSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = new_settings(symbols="BTC-USDT", kinds="direction,momentum")
-    build = steps.ensemble_row
+    build = blending.ensemble_row
 
-    def refuse(turn, data, fits, judged) -> Json:
-        if fits.kind == "direction":
+    def refuse(turn, composed, *others) -> Json:
+        if composed.kind == "direction":
             raise FitError("it would not blend")
-        return build(turn, data, fits, judged)
+        return build(turn, composed, *others)
 
-    monkeypatch.setattr(steps, "ensemble_row", refuse)
+    monkeypatch.setattr(blending, "ensemble_row", refuse)
     report = run_turn(settings, FIRST.isoformat())
     assert [row["slot"] for row in report["ensembles"]] == ["BTC-USDT/momentum/1m"]
     (failure,) = report["failures"]

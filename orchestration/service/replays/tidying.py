@@ -36,7 +36,8 @@ def tidy(plan: Plan) -> int:
             if not folder.is_dir():
                 continue
             seen[recipe_of(model)] += 1
-            named = {model.version, model.key, model.name} & members
+            full = f"{slot.scope}/{slot.kind}/{model.version}"
+            named = {model.version, model.key, model.name, full} & members
             if seen[recipe_of(model)] > FRESHEST and not named and model.version not in keep:
                 shutil.rmtree(folder)
                 removed += 1

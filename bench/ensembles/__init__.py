@@ -1,0 +1,1 @@
+"""Ways to blend the lines of a slot, walked along a real ledger."""

@@ -1,0 +1,176 @@
+"""The ensemble of one kind in a turn: members and weights from the ledger, composed of its fits.
+
+Everything is chosen from rows whose outcome was known before the turn's holdout opens: the holdout
+judges the ensemble as it judges every other candidate.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from market.timeframes import DAY_MS, timeframe_ms
+from ml_pipeline.composed import compose
+from ml_pipeline.errors import JudgingError, PipelineError
+from ml_pipeline.fit import Fitted
+from ml_pipeline.panel import Panel
+from ml_pipeline.skill import paired_mean
+from ml_pipeline.tasks import TASKS
+from models.common.errors import ModelError
+from models.common.slot import Slot, version_name
+from orchestration import engine
+from orchestration.ensembles import (
+    ENSEMBLE,
+    METHODS,
+    Candidate,
+    Choice,
+    Evidence,
+    choose,
+    contest,
+    pick,
+)
+from orchestration.judge.lines import BASELINE, Lines, as_panel, lines_of, recipe_of
+from orchestration.judge.verdicts import paired
+from orchestration.service.data import horizon_of, split_of
+from orchestration.service.memory import at_rest
+from orchestration.service.refs import Composed, Dataset, Failure, Fit, Fits, TurnRef
+from orchestration.service.resources import store_of
+from orchestration.service.staging import is_sound, load_fitted, save_fitted
+from orchestration.store.errors import RecordError
+
+
+def compose_kind(
+    turn: TurnRef,
+    kind: str,
+    data: Dataset,
+    fits: Fits,
+    fail: Callable[[TurnRef, str, str, BaseException], Failure],
+) -> Composed:
+    """Compose the ensemble of a kind, or say why there is none; see `steps.compose`."""
+    try:
+        return _composed(turn, kind, data, fits)
+    except (PipelineError, ModelError, RecordError) as error:
+        fail(turn, "composing", kind, error)
+        return Composed(kind, f"not composed: {error}")
+
+
+def _composed(turn: TurnRef, kind: str, data: Dataset, fits: Fits) -> Composed:
+    resting = at_rest(turn, kind, (ENSEMBLE,))
+    if resting:
+        return Composed(kind, resting[ENSEMBLE])
+    panel = Panel.load(data.folder)
+    lines = known_lines(turn, kind, split_of(turn, panel, kind).trained_through_ms)
+    found = pick(_candidates(turn, lines, fits), turn.settings.gates.least_days)
+    if not found.lines:
+        return Composed(kind, found.why)
+    own = {fit.recipe: fit for fit in fits.versions}
+    members = [own[line] for line in found.lines]
+    choice = weighed(turn, evidence_of(lines, found.lines))
+    fit = _fit(turn, kind, panel, members, choice)
+    told = tuple(
+        {"version": one.version, "recipe": one.recipe, "weight": choice.weights[one.recipe]}
+        for one in members
+    )
+    return Composed(kind, _sentence(choice), fit, choice.as_dict(), told)
+
+
+def whole(composed: Composed) -> bool:
+    """Return whether the files of a composed ensemble are there, where there is one."""
+    return composed.fit is None or is_sound(composed.fit)
+
+
+def beside(fits: Fits, composed: Composed) -> Fits:
+    """Return the fits of a kind with its ensemble among them, the last."""
+    if composed.fit is None:
+        return fits
+    return Fits(fits.kind, (*fits.versions, composed.fit), fits.left_out, fits.retrained)
+
+
+def weighed(turn: TurnRef, evidence: Evidence) -> Choice:
+    """Return the method and weights that the evidence chooses."""
+    gates = turn.settings.gates
+    walked = contest(evidence, gates.least_days)
+    seed = turn.settings.seed
+    return choose(walked, evidence.horizon, seed, gates.z_learnt, gates.z_ensemble)
+
+
+def known_lines(turn: TurnRef, kind: str, cut_ms: int) -> Lines:
+    """Return the lines of a kind on the last days whose outcome was known at `cut_ms`."""
+    store, slot = store_of(turn.settings), turn.slot(kind)
+    wait = (horizon_of(turn, kind) + 1) * timeframe_ms(slot.timeframe)
+    since = turn.at_ms - int(turn.settings.gates.window_days * DAY_MS)
+    rows = store.ledger(slot.key, since_ms=since, until_ms=cut_ms - wait + 1)
+    models = {model.version: model for model in store.list_models(slot_key=slot.key)}
+    return lines_of(slot, rows, models)
+
+
+def _candidates(turn: TurnRef, lines: Lines, fits: Fits) -> list[Candidate]:
+    """Return the lines that were fitted in this turn, each with its ledger before the holdout."""
+    serving = {recipe_of(model) for model in engine.in_service(store_of(turn.settings), lines.slot)}
+    limit = turn.settings.gates.parity_max
+    found = []
+    for fit in fits.versions:
+        if fit.baseline:
+            continue
+        lacks = ""
+        if serving and fit.recipe not in serving:
+            lacks = "is not in service yet"
+        elif fit.parity > limit:
+            lacks = f"has a graph that differs from its fit by {fit.parity:.1e}"
+        found.append(candidate(lines, fit.recipe, lacks))
+    return found
+
+
+def candidate(lines: Lines, name: str, lacks: str = "") -> Candidate:
+    """Return how one line stands by what is known of it."""
+    line, base = lines.lines.get(name), lines.plain
+    if line is None or base is None:
+        return Candidate(name, 0.0, lacks=lacks)
+    _, loss, gain = paired(line, base)
+    days = len(gain) * timeframe_ms(lines.slot.timeframe) / DAY_MS
+    try:
+        z = paired_mean(gain, loss, _horizon(lines.slot)).z
+    except JudgingError:
+        return Candidate(name, days, lacks=lacks)
+    return Candidate(name, days, float(gain.mean() / loss.mean()), z, lacks)
+
+
+def evidence_of(lines: Lines, members: tuple[str, ...]) -> Evidence:
+    """Return the rows that all members and the baseline answered, in order of time and symbol."""
+    told = [lines.lines[name] for name in (*members, BASELINE)]
+    known = np.logical_and.reduce([line.known for line in told])
+    slot = lines.slot
+    return Evidence(
+        kind=slot.kind,
+        timeframe=slot.timeframe,
+        members=members,
+        ts=np.broadcast_to(lines.ts[:, None], known.shape)[known],
+        raw=np.stack([line.raw[known] for line in told[:-1]]),
+        base=told[-1].loss[known],
+        rows=as_panel(slot, lines.outcome[known]),
+        head=lines.heads[-1],
+    )
+
+
+def _fit(turn: TurnRef, kind: str, panel: Panel, members: list[Fit], choice: Choice) -> Fit:
+    """Compose the members into one graph and leave it in the work folder, as a fit is left."""
+    started = time.perf_counter()
+    fitted: Mapping[str, Fitted] = {fit.version: load_fitted(fit.folder) for fit in members}
+    weights = [choice.weights[fit.recipe] for fit in members]
+    made = compose(fitted, weights, METHODS[choice.method].blend, panel)
+    version = version_name(turn.at, turn.settings.timeframe, ENSEMBLE)
+    folder = turn.folder / "fits" / kind / version
+    save_fitted(folder, made)
+    seconds = 0.0 if turn.settings.moment is not None else time.perf_counter() - started
+    return Fit(version, ENSEMBLE, False, str(folder), made.parity, round(seconds, 3))
+
+
+def _sentence(choice: Choice) -> str:
+    weights = ", ".join(f"{line} {weight:.2f}" for line, weight in choice.weights.items())
+    return f"{weights}; {choice.why}; {choice.gate.sentence}"
+
+
+def _horizon(slot: Slot) -> int:
+    return TASKS[slot.kind].horizon_bars(slot.timeframe)

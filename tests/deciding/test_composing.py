@@ -1,0 +1,203 @@
+"""The ensemble of a turn: composed of its fits by what was known, and a line like any other."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from market.timeframes import timeframe_ms
+from ml_pipeline.errors import ExportError, NotReproducible
+from models.common.predictor import load_model
+from models.common.slot import Slot
+from orchestration.ensembles import ENSEMBLE, MADE_BY
+from orchestration.lifecycle.retiring import Memory, remember
+from orchestration.rules import Gates
+from orchestration.service import composing, memory
+from orchestration.service.beginning import turn_at
+from orchestration.service.composing import known_lines
+from orchestration.service.refs import Json
+from orchestration.service.reproducing import reproduce_version
+from orchestration.service.resources import registry_of, store_of, tracking_of
+from orchestration.service.retraining import meaning
+from orchestration.service.turn import run_turn
+from orchestration.settings import Settings, load_settings
+from tests.deciding.scenes import stand
+
+NewSettings = Callable[..., Settings]
+FIRST = pd.Timestamp("2025-05-20T00:00Z")
+SLOT = Slot("BTC-USDT+ETH-USDT", "direction", "1m")
+# A signal that both recipes find, and a ledger of a day and a half that speaks in full.
+PLANTED = {
+    "source": "simulated:signal=3.0,seed=5",
+    "recipes": "logistic,lightgbm",
+    "backfill_days": 1.5,
+    "pictures": False,
+    "gates": {"ledger_days": 1.0, "least_days": 0.5},
+}
+
+
+@dataclass
+class Home:
+    settings: Settings
+    reports: list[Json]
+
+    @property
+    def rows(self) -> list[Json]:
+        """The row of the slot's ensemble in each turn."""
+        return [report["ensembles"][0] for report in self.reports]
+
+
+@pytest.fixture(scope="module")
+def two_turns(blank: Path, tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """A home after two turns, which the tests only look at."""
+    home = tmp_path_factory.mktemp("composed") / "home"
+    shutil.copytree(blank, home)
+    small = {"home": home, "symbols": "BTC-USDT,ETH-USDT", "days": 3, "kinds": "direction"}
+    settings = load_settings(**small, timeframe="1m", **PLANTED)
+    moments = (FIRST + pd.Timedelta(hours=12 * k) for k in range(2))
+    return Home(settings, [run_turn(settings, at.isoformat()) for at in moments])
+
+
+def test_an_ensemble_is_a_line_like_any_other(two_turns: Home) -> None:
+    settings, (first, second) = two_turns.settings, two_turns.rows
+    assert [report["failures"] for report in two_turns.reports] == [[], []]
+    version = first["version"]
+    assert version.endswith("_ensemble")
+    assert sorted(member["recipe"] for member in first["members"]) == ["lightgbm", "logistic"]
+    # Judged on the holdout beside the others, and published with its members named.
+    (slot,) = two_turns.reports[0]["slots"]
+    assert version in {row["version"] for row in slot["contenders"]}
+    model = store_of(settings).get_model(f"{SLOT.key}/{version}")
+    assert model.status != "refused"
+    about = registry_of(settings).read(registry_of(settings).folder(SLOT, version)).metadata
+    assert about["members"] == model.facts["members"]
+    assert [one["version"] for one in about["members"]] == [m["version"] for m in first["members"]]
+    # Its ledger begins with its first holdout and goes on in shadow.
+    ledger = store_of(settings).ledger(SLOT.key, version)
+    assert {"backfill", "shadow"} <= {*ledger["role"]} or "champion" in {*ledger["role"]}
+    (line,) = [
+        row for row in two_turns.reports[1]["slots"][0]["lines"] if row["recipe"] == ENSEMBLE
+    ]
+    assert line["days"] > 0
+    assert second["version"] != version
+
+
+def test_its_bytes_answer_as_its_members_do_together(two_turns: Home) -> None:
+    settings, row = two_turns.settings, two_turns.rows[-1]
+    registry = registry_of(settings)
+    bundle = registry.read(registry.folder(SLOT, row["version"]))
+    together = load_model(row["name"], home=settings.home)
+    rng = np.random.default_rng(0)
+    rows = pd.DataFrame(
+        rng.normal(0, 1, (64, len(bundle.schema.names))), columns=bundle.schema.names
+    )
+    one = bundle.runner.run(rows.to_numpy(np.float32))[:, 0]
+    two = np.asarray(together.predict(rows)["probability"])
+    np.testing.assert_allclose(one, two, atol=1e-6)
+
+
+def test_it_is_kept_with_its_figures_and_on_only_by_the_gate(two_turns: Home) -> None:
+    settings, row = two_turns.settings, two_turns.rows[-1]
+    (record,) = store_of(settings).list_ensembles()
+    assert (record.name, record.slot_key) == ("ensemble_001", SLOT.key)
+    assert record.config["made_by"] == MADE_BY
+    assert record.config["version"] == row["version"]
+    assert record.active is row["active"] is (row["lower"] > 0 and row["z_best"] >= -0.5)
+    assert record.results["methods"].keys() == {"equal", "weighted", "voting", "stacking"}
+    kept = json.loads((settings.models_dir / "ensembles" / "ensemble_001.json").read_text())
+    assert kept["models"] == [f"{SLOT.scope}/direction/{m['version']}" for m in row["members"]]
+
+
+def test_mlflow_shows_its_members_as_lineage(two_turns: Home) -> None:
+    settings, row = two_turns.settings, two_turns.rows[-1]
+    tracking = tracking_of(settings)
+    known = {one.version: one for one in tracking.versions(SLOT)}
+    found = known[row["version"]]
+    assert found.tags["method"] == "weighted_avg"
+    assert all(member["version"] in found.tags["members"] for member in row["members"])
+    run = tracking._client.get_run(found.run_id)
+    inputs = {one.model_id for one in run.inputs.model_inputs}
+    members = [tracking._find_model(known[m["version"]].run_id).model_id for m in row["members"]]
+    assert inputs == {*members}
+    (table,) = [f for f in tracking._client.list_artifacts(found.run_id) if "members" in f.path]
+    assert table.path == "members.json"
+
+
+def test_nothing_that_the_holdout_tells_is_known_to_it(new_settings: NewSettings) -> None:
+    settings = new_settings(**PLANTED)
+    report = run_turn(settings, FIRST.isoformat())
+    opens = int(pd.Timestamp(report["slots"][0]["holdout"]["start"]).timestamp() * 1000)
+    lines = known_lines(turn_at(settings, FIRST.isoformat()), "direction", opens)
+    horizon = 5
+    assert len(lines.ts)
+    assert int(lines.ts[-1]) + (horizon + 1) * timeframe_ms("1m") <= opens
+    whole = known_lines(
+        turn_at(settings, FIRST.isoformat()), "direction", int(FIRST.value // 10**6)
+    )
+    assert whole.ts[-1] > lines.ts[-1], "the holdout is in the ledger by now"
+
+
+def test_without_a_ledger_there_is_none_and_the_row_says_why(new_settings: NewSettings) -> None:
+    report = run_turn(new_settings(**PLANTED | {"backfill_days": 0}), FIRST.isoformat())
+    (row,) = report["ensembles"]
+    assert (row["name"], row["version"], row["members"], row["active"]) == (None, None, [], False)
+    assert "no line has shown skill before the holdout" in row["sentence"]
+    assert "0.0 days of ledger" in row["sentence"]
+
+
+def test_one_that_cannot_be_composed_stops_nobody(
+    new_settings: NewSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise ExportError("the members do not fit together")
+
+    monkeypatch.setattr(composing, "compose", refuse)
+    report = run_turn(new_settings(**PLANTED), FIRST.isoformat())
+    (failure,) = report["failures"]
+    assert (failure["stage"], failure["subject"]) == ("composing", "direction")
+    assert report["slots"][0]["champion"]
+    assert report["ensembles"][0]["sentence"].startswith("not composed")
+
+
+def test_what_a_person_switched_on_stays_on(new_settings: NewSettings) -> None:
+    settings = new_settings(**PLANTED)
+    store = store_of(settings)
+    store.save_ensemble("ensemble_001", {"slot": SLOT.key, "models": ["majors/direction/v1"]})
+    store.set_ensemble_active("ensemble_001")
+    (row,) = run_turn(settings, FIRST.isoformat())["ensembles"]
+    assert row["name"] == "ensemble_002"
+    assert "a person switched on" in row["sentence"]
+    assert store.active_ensemble(SLOT.key).name == "ensemble_001"
+
+
+def test_an_archived_ensemble_rests(
+    new_settings: NewSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(memory, "last_memory", lambda *_: Memory(resting={ENSEMBLE: 3}))
+    (row,) = run_turn(new_settings(**PLANTED), FIRST.isoformat())["ensembles"]
+    assert row["sentence"] == (
+        "direction/ensemble is left out: it was archived and rests for 3 more turns"
+    )
+
+
+def test_a_flag_on_an_ensemble_asks_for_its_recipes_and_it_is_not_fitted_again(
+    two_turns: Home,
+) -> None:
+    settings, version = two_turns.settings, two_turns.rows[-1]["version"]
+    assert meaning(store_of(settings), f"{SLOT.key}/{version}") == (SLOT.key, None)
+    with pytest.raises(NotReproducible, match="is composed, and not fitted"):
+        reproduce_version(settings, version)
+
+
+def test_an_ensemble_takes_no_place_among_the_best_lines() -> None:
+    ranked = [ENSEMBLE, "a", "b", "c", "d"]
+    known = {name: stand(name, days=20.0) for name in ranked}
+    counts = remember(ranked, known, Memory(), Gates(keep_top=3))
+    assert counts.below == {"d": 1}

@@ -1,0 +1,124 @@
+"""The contest of methods: judged on bars that nothing was weighed on, and equal unless beaten."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from orchestration.ensembles import EQUAL, Contest, Evidence, choose, contest
+from tests.ensembles.ledger import STEP, SYMBOLS, calm, coin
+
+WARM = 1.5
+Z_LEARNT, Z_BEST = 1.64, -0.5
+
+
+def chosen(found: Evidence) -> tuple[Contest, str, bool]:
+    """Return the contest, the method it chose, and whether the gate opened."""
+    walked = contest(found, WARM)
+    choice = choose(walked, found.horizon, 0, Z_LEARNT, Z_BEST)
+    return walked, choice.method, choice.gate.active
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_of_equal_members_equal_weights_are_chosen(seed: int) -> None:
+    walked, method, active = chosen(coin([1, 1, 1], seed=seed))
+    assert method == EQUAL
+    assert active  # three opinions with errors of their own are better than one
+    np.testing.assert_allclose(walked.weights["weighted"], 1 / 3, atol=0.02)
+
+
+def test_learnt_weights_win_where_a_member_only_makes_noise() -> None:
+    walked, method, _ = chosen(coin([1, 0], errors=[0.1, 0.8]))
+    assert method in ("weighted", "stacking")
+    good, noise = walked.weights[method]
+    assert good > 3 * noise
+    assert walked.losses[method].mean() < walked.losses[EQUAL].mean()
+
+
+def test_an_ensemble_that_loses_to_its_best_member_stays_out() -> None:
+    found = coin([1, 0.1, 0.1], errors=[0.05, 1.0, 1.0])
+    walked = contest(found, WARM)
+    never = choose(walked, found.horizon, 0, 99.0, Z_BEST)
+    assert never.method == EQUAL
+    assert not never.gate.active
+    assert "best member m0" in never.gate.sentence
+
+
+def test_members_without_skill_make_no_ensemble() -> None:
+    _, method, active = chosen(coin([0, 0, 0]))
+    assert method == EQUAL
+    assert not active
+
+
+def test_squares_undo_the_bias_of_members_that_underrate_the_variance() -> None:
+    walked, method, _ = chosen(calm([0.4, 0.4], bias=[-0.6, -0.6]))
+    assert method == "stacking"
+    assert walked.losses["stacking"].mean() < 0.9 * walked.losses[EQUAL].mean()
+
+
+def test_numbers_do_not_vote() -> None:
+    assert "voting" not in contest(calm([0.3, 0.3], [0, 0]), WARM).losses
+
+
+def test_the_same_ledger_gives_the_same_choice_to_the_bit() -> None:
+    first, second = (contest(coin([1, 0.5, 0.2]), WARM) for _ in range(2))
+    for name in first.losses:
+        assert first.losses[name].tobytes() == second.losses[name].tobytes()
+        assert first.weights[name].tobytes() == second.weights[name].tobytes()
+
+
+# ------------------------------------------------------------------ nothing looks ahead
+
+
+def poisoned(found: Evidence, first: int, last: int | None = None) -> Evidence:
+    """Return the evidence with outcomes and answers replaced by nonsense in some of its rows."""
+    some = slice(first, last)
+    labels = {name: values.copy() for name, values in found.rows.labels.items()}
+    labels["direction"][some] = 1 - labels["direction"][some]
+    raw, base = found.raw.copy(), found.base.copy()
+    raw[:, some] = 1 - 0.999 * raw[:, some]
+    base[some] = 7.0
+    return replace(found, raw=raw, base=base, rows=replace(found.rows, labels=labels))
+
+
+@pytest.mark.parametrize("days", [4.0, 9.25, 15.5])
+def test_what_comes_later_changes_no_loss_before(days: float) -> None:
+    found = coin([1, 0.6, 0.1], errors=[0.1, 0.3, 0.6])
+    first = int(days * 288) * SYMBOLS
+    before, after = contest(found, WARM), contest(poisoned(found, first), WARM)
+    judged = first // SYMBOLS - int(WARM * 288)
+    for name in before.losses:
+        assert np.array_equal(before.losses[name][:judged], after.losses[name][:judged]), name
+        assert not np.array_equal(before.losses[name], after.losses[name])
+    assert np.array_equal(before.best[:judged], after.best[:judged])
+
+
+def test_weights_wait_until_outcomes_are_known() -> None:
+    """A step's weights do not see the rows whose horizon reaches into it; the next step's do."""
+    found = coin([1, 0.6, 0.1], errors=[0.1, 0.3, 0.6])
+    begins = int(found.ts[0]) + 6 * 86_400_000  # on the clock's grid
+    opens, half_a_day = int(np.searchsorted(found.ts, begins)), 144
+    late = opens - SYMBOLS * found.horizon
+    assert found.known_by(begins) == late
+    before, after = contest(found, WARM), contest(poisoned(found, late, opens), WARM)
+    first = opens // SYMBOLS - int(WARM * 288)
+    step, later = slice(first, first + half_a_day), slice(first + half_a_day, None)
+    for name in ("weighted", "stacking"):
+        assert np.array_equal(before.losses[name][step], after.losses[name][step]), name
+        assert not np.array_equal(before.losses[name][later], after.losses[name][later]), name
+
+
+def test_the_known_rows_end_a_horizon_before_the_moment() -> None:
+    found = coin([1, 1], days=2)
+    moment = int(found.ts[0]) + 100 * STEP
+    last = found.ts[found.known_by(moment) - 1]
+    assert last + (found.horizon + 1) * STEP == moment
+
+
+def test_a_ledger_shorter_than_its_warm_up_judges_nothing() -> None:
+    found = coin([1, 1], days=1)
+    choice = choose(contest(found, WARM), found.horizon, 0, Z_LEARNT, Z_BEST)
+    assert (choice.method, choice.gate.active, choice.skill) == (EQUAL, False, None)
+    assert "not judged" in choice.gate.sentence
