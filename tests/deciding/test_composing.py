@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 from market.timeframes import timeframe_ms
-from ml_pipeline.errors import ExportError, NotReproducible
+from ml_pipeline.errors import ExportError
 from models.common.predictor import load_model
 from models.common.slot import Slot
 from orchestration.ensembles import ENSEMBLE, MADE_BY
@@ -23,7 +23,6 @@ from orchestration.service import composing, memory
 from orchestration.service.beginning import turn_at
 from orchestration.service.composing import known_lines
 from orchestration.service.refs import Json
-from orchestration.service.reproducing import reproduce_version
 from orchestration.service.resources import registry_of, store_of, tracking_of
 from orchestration.service.retraining import meaning
 from orchestration.service.turn import run_turn
@@ -187,13 +186,9 @@ def test_an_archived_ensemble_rests(
     )
 
 
-def test_a_flag_on_an_ensemble_asks_for_its_recipes_and_it_is_not_fitted_again(
-    two_turns: Home,
-) -> None:
+def test_a_flag_on_an_ensemble_asks_for_its_slots_recipes(two_turns: Home) -> None:
     settings, version = two_turns.settings, two_turns.rows[-1]["version"]
     assert meaning(store_of(settings), f"{SLOT.key}/{version}") == (SLOT.key, None)
-    with pytest.raises(NotReproducible, match="is composed, and not fitted"):
-        reproduce_version(settings, version)
 
 
 def test_an_ensemble_takes_no_place_among_the_best_lines() -> None:
