@@ -14,6 +14,8 @@ import pytest
 from features.feature_manager import FeatureManager
 from features.model_set import MODEL_SET
 from market.timeframes import DAY_MS, instant_ms
+from ml_pipeline import bundling
+from ml_pipeline.composed import compose
 from ml_pipeline.direction_predictor import DirectionPredictor
 from ml_pipeline.errors import NotTrained, RecipeError, ValidationError
 from ml_pipeline.momentum_classifier import MomentumClassifier
@@ -284,6 +286,23 @@ def test_an_ensemble_is_judged_as_it_answers_without_a_member(trained: Trained) 
     assert results["skill"] == pytest.approx(
         results["members"]["risk_scorer_001"]["skill"], abs=1e-6
     )
+
+
+def test_a_composed_ensemble_is_judged_as_any_model_is(trained: Trained) -> None:
+    home, _, models = trained
+    model, version = models["risk_scorer_001"], "2025-05-28T0000Z_1m_ensemble"
+    pair = {"model": model.fitted, "plain": model.baseline}
+    whole = compose(pair, (1, 0), "weighted_avg", model.panel)
+    origin = model.origin
+    about = bundling.metadata(whole, origin, version)
+    folder = home / "models" / origin.slot.scope / "risk" / version
+    bundling.write(folder, whole, about, model.panel, {})
+    loaded = load_model(f"{origin.slot.scope}/risk/{version}", home=home)
+    assert isinstance(loaded, Model)
+    found = validator(home).backtest_model(loaded, ["BTC-USDT"])
+    alone = validator(home).backtest_model(model, ["BTC-USDT"])
+    assert found["skill"] == pytest.approx(alone["skill"], abs=1e-6)
+    assert (found["baseline"], loaded.type) == (False, "ensemble")
 
 
 class Ledger:
