@@ -59,10 +59,16 @@ def _cells(row: Mapping[str, Any]) -> list[str]:
         row["slot"],
         row["action"],
         escape(row["champion"]),
-        _two(rival.get("z_champion")),
+        _two(_asked(rival)),
         _two(rival.get("z_needed")),
         "" if not rival else f"{rival['days_champion']:.1f}",
     ]
+
+
+def _asked(rival: Mapping[str, Any]) -> float | None:
+    """Return the z that the gate asked of a line."""
+    tempered: float | None = rival.get("tempered_z_champion")
+    return rival.get("z_champion") if tempered is None else tempered
 
 
 def _rival(row: Mapping[str, Any]) -> Mapping[str, Any]:

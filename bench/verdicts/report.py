@@ -68,16 +68,21 @@ def show(found: Json, console: Console) -> None:
 
 def write(found: Json, page: Path = DOCS / "verdicts.md") -> None:
     """Put the tables between their marks in the page."""
-    text = page.read_text()
     stamp = (
         f"<sub>`python -m bench.verdicts --years {found['years']} --seeds {found['seeds']}`, "
         f"{datetime.now(UTC):%Y-%m-%d}</sub>"
     )
     for sheet in sheets(found):
-        block = f"{sheet.markdown()}\n\n{stamp}"
-        marks = rf"(<!-- {sheet.name} -->\n).*?(<!-- end -->)"
-        text = re.sub(marks, lambda m, b=block: f"{m[1]}{b}\n{m[2]}", text, flags=re.DOTALL)
-    page.write_text(text)
+        put(sheet, stamp, page)
+
+
+def put(sheet: Sheet, stamp: str, page: Path = DOCS / "verdicts.md") -> None:
+    """Put one table and the stamp of its run between its marks in the page."""
+    block = f"{sheet.markdown()}\n\n{stamp}"
+    marks = rf"(<!-- {sheet.name} -->\n).*?(<!-- end -->)"
+    page.write_text(
+        re.sub(marks, lambda m: f"{m[1]}{block}\n{m[2]}", page.read_text(), flags=re.DOTALL)
+    )
 
 
 def _false(found: Json) -> Sheet:

@@ -17,6 +17,7 @@ from ml_pipeline.scoring import metrics_of_many
 from ml_pipeline.skill import paired_mean, verdict_of
 from ml_pipeline.tasks import TASKS
 from orchestration.judge.lines import BASELINE, Line, Lines, as_panel
+from orchestration.judge.tempering import tempered
 
 Floats = NDArray[np.float64]
 
@@ -47,6 +48,10 @@ class Standing:
     z_champion, n_champion, days_champion
         Paired z against the champion's line, on how many rows and days that both answered; None
         where there are too few, or it is the champion's own.
+    tempered_z, tempered_lower, tempered_z_champion
+        z and lower bound of skill over the baseline, and z against the champion's line, with the
+        largest surprises tempered; None for kinds that are not judged by QLIKE. Where they are
+        known, gates ask them instead of those above. See `ml_pipeline.tempered`.
     metrics
         Figures of the kind over its rows, each version read by its own head.
     p_value
@@ -73,6 +78,9 @@ class Standing:
     z_champion: float | None = None
     n_champion: int = 0
     days_champion: float = 0.0
+    tempered_z: float | None = None
+    tempered_lower: float | None = None
+    tempered_z_champion: float | None = None
     metrics: Mapping[str, float | None] = field(default_factory=dict)
     p_value: float | None = None
     inside: bool = True
@@ -88,13 +96,31 @@ class Standing:
         """Whether it says what the baseline says: its learner was given no weight."""
         return not self.baseline and self.lower == self.upper == 0.0
 
+    @property
+    def sure_z(self) -> float | None:
+        """Z over the baseline as gates ask it."""
+        return self.z if self.tempered_z is None else self.tempered_z
+
+    @property
+    def sure_z_champion(self) -> float | None:
+        """Z against the champion's line as gates ask it."""
+        return self.z_champion if self.tempered_z_champion is None else self.tempered_z_champion
+
+    @property
+    def sure_lower(self) -> float | None:
+        """Lower bound of skill as gates ask it; nothing is proven of what lost to the baseline."""
+        if self.tempered_lower is None or self.skill is None or not self.skill > 0:
+            return self.lower
+        return self.tempered_lower
+
     def words(self) -> str:
         """Return the verdict in a few words."""
         if self.skill is None or self.lower is None or self.upper is None or self.z is None:
             return f"no verdict on {self.days:.1f} days of ledger"
+        calm = "" if self.tempered_z is None else f" (tempered {self.tempered_z:.2f})"
         return (
-            f"skill {self.skill:+.4f} [{self.lower:+.4f}, {self.upper:+.4f}], z {self.z:.2f}, "
-            f"n {self.n:,} on {self.days:.1f} days"
+            f"skill {self.skill:+.4f} [{self.lower:+.4f}, {self.upper:+.4f}], z {self.z:.2f}"
+            f"{calm}, n {self.n:,} on {self.days:.1f} days"
         )
 
 
@@ -184,6 +210,8 @@ def _standing(lines: Lines, line: Line, champion: Line | None, seed: int) -> Sta
         return replace(told, reason=str(error))
     names = ("skill", "lower", "upper", "z", "n", "effective_n", "loss", "base_loss")
     figures = {name: getattr(verdict, name) for name in names}
+    if (calm := tempered(lines, line, base)) is not None:
+        figures |= {"tempered_z": calm.z, "tempered_lower": calm.lower}
     return replace(told, days=_days(lines, len(gain)), **figures)
 
 
@@ -191,9 +219,10 @@ def _against_champion(told: Standing, lines: Lines, line: Line, champion: Line) 
     n, loss, gain = paired(line, champion)
     told = replace(told, n_champion=n, days_champion=_days(lines, len(gain)))
     try:
-        return replace(told, z_champion=paired_mean(gain, loss, _horizon(lines)).z)
+        z, calm = paired_mean(gain, loss, _horizon(lines)).z, tempered(lines, line, champion)
     except JudgingError as error:
         return replace(told, reason=str(error))
+    return replace(told, z_champion=z, tempered_z_champion=None if calm is None else calm.z)
 
 
 def paired(line: Line, other: Line) -> tuple[int, Floats, Floats]:

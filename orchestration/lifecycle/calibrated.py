@@ -16,8 +16,8 @@ class Proof(Protocol):
     """What was found on bars that were not learnt from: of a version's holdout, or of a ledger."""
 
     @property
-    def lower(self) -> float | None:
-        """Lower 95 % bound of the skill over the baseline."""
+    def sure_lower(self) -> float | None:
+        """Lower 95 % bound of the skill over the baseline, as gates ask it."""
 
     @property
     def effective_n(self) -> float:

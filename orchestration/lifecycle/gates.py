@@ -56,6 +56,11 @@ class Contender:
         return BASELINE if self.baseline else self.recipe
 
     @property
+    def sure_lower(self) -> float | None:
+        """Lower bound of its skill as gates ask it: two days of holdout have no other."""
+        return self.lower
+
+    @property
     def fresh(self) -> bool:
         """Whether it was fitted in this turn and never served."""
         return self.status == "candidate"
@@ -125,17 +130,18 @@ def faded(line: Standing, gates: Gates) -> str:
     What luck has promoted shows no fall afterwards, as there was nothing to fall from. But the
     window of the ledger moves on, and leaves the luck behind.
     """
-    if line.baseline or line.z is None or line.days < gates.ledger_days or line.z >= gates.z_keep:
+    z = line.sure_z
+    if line.baseline or z is None or line.days < gates.ledger_days or z >= gates.z_keep:
         return ""
     return (
-        f"its line is no better than the baseline's, z {line.z:.2f} on {line.days:.1f} days, "
+        f"its line is no better than the baseline's, z {z:.2f} on {line.days:.1f} days, "
         f"{gates.z_keep:g} needed to stay"
     )
 
 
 def unproven(proof: Proof, gates: Gates) -> list[str]:
     """Say why skill over the baseline is not proven; empty if it is."""
-    lower = proof.lower
+    lower = proof.sure_lower
     if lower is None or math.isnan(lower):
         return ["there are too few unseen rows for a verdict"]
     if not lower > gates.skill_above:
@@ -189,6 +195,13 @@ def z_needed(days: float, gates: Gates, tries: int = 1, *, fallen: bool = False)
     return z_of_many(gates.z_promote * max(1.0, math.sqrt(gates.ledger_days / days)), tries)
 
 
+def z_words(line: Standing) -> str:
+    """Return z against the champion's line as gates ask it, and the plain one where it differs."""
+    if line.tempered_z_champion is None:
+        return f"z = {line.z_champion:.2f}"
+    return f"z = {line.tempered_z_champion:.2f} (tempered; of the whole loss {line.z_champion:.2f})"
+
+
 def promotion_shortfalls(
     line: Standing, incumbent: Incumbent, gates: Gates, tries: int = 1
 ) -> list[str]:
@@ -209,12 +222,12 @@ def promotion_shortfalls(
             f"it shares {line.days_champion:.1f} days of ledger with the {whom}'s line, at least "
             f"{gates.least_days:g} are needed"
         )
-    elif line.z_champion is None:
+    elif line.sure_z_champion is None:
         found.append(f"it has too few bars in common with the {whom}'s line")
-    elif not line.z_champion >= needed:
+    elif not line.sure_z_champion >= needed:
         several = f", as one of {tries} lines" if tries > 1 and not incumbent.fallen else ""
         found.append(
-            f"z = {line.z_champion:.2f} against the {whom}'s line, {needed:.2f} needed on "
+            f"{z_words(line)} against the {whom}'s line, {needed:.2f} needed on "
             f"{line.days_champion:.1f} days{several}"
         )
     if incumbent.tenure < gates.tenure_turns and not incumbent.fallen:

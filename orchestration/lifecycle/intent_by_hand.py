@@ -67,6 +67,12 @@ def figures_of(model: ModelRecord, bundle: Bundle, places: Places) -> dict[str, 
     return {**market, **{name: found.get(name) for name in names}}
 
 
+def proven_lower(figures: dict[str, Any]) -> float | None:
+    """Return the lower bound of skill as gates ask it; of a holdout there is only one."""
+    lower: float | None = figures.get("sure_lower", figures["lower"])
+    return lower
+
+
 def words_of(figures: dict[str, Any]) -> str:
     """Say how sure a version's skill is, and whether the market was real."""
     market = ", simulated market" if figures["simulated"] else ""
@@ -89,7 +95,7 @@ def sentence_of(
     slot: Slot, version: str, before: str | None, figures: dict[str, Any], action: str
 ) -> str:
     """Say who serves from now on, in whose place, and what speaks for it."""
-    lower = figures["lower"]
+    lower = proven_lower(figures)
     proven = figures["baseline"] or (lower is not None and lower > 0 and not figures.get("worse"))
     insisted = "" if proven or action == "rollback" else "; not proven, promoted all the same"
     place = f" in place of {before}" if before else ""

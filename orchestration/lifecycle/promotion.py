@@ -17,6 +17,7 @@ from orchestration.lifecycle.intent_by_hand import (
     By,
     figures_of,
     intent_of,
+    proven_lower,
     record_of,
     sentence_of,
     words_of,
@@ -202,12 +203,13 @@ def _check(slot: Slot, model: ModelRecord, bundle: Bundle, places: Places) -> No
 def _check_proven(version: str, figures: dict[str, Any], by: By) -> None:
     if figures["baseline"] or by.force:
         return
-    if figures["lower"] is None:
+    lower = proven_lower(figures)
+    if lower is None:
         raise Unproven(
             f"{version} was never judged on bars it has not seen, so nothing says that it beats "
             "its baseline; --force promotes it all the same"
         )
-    if not figures["lower"] > 0:
+    if not lower > 0:
         raise Unproven(
             f"{version} is not proven to beat its baseline: {words_of(figures)}; --force promotes "
             "it all the same"
@@ -215,7 +217,7 @@ def _check_proven(version: str, figures: dict[str, Any], by: By) -> None:
     if figures.get("worse"):
         raise Unproven(
             f"{version} is not promoted: its line is provably worse than the one in service, z "
-            f"{figures['z_champion']:.2f} on the ledger; --force promotes it all the same"
+            f"{figures['sure_z_champion']:.2f} on the ledger; --force promotes it all the same"
         )
 
 

@@ -14,6 +14,7 @@ from orchestration.lifecycle.gates import (
     recent_shortfalls,
     recovery_shortfalls,
     unproven,
+    z_words,
 )
 from orchestration.lifecycle.instances import Instance
 from orchestration.ranker import best_first
@@ -107,7 +108,7 @@ def _heir(scene: Scene, incumbent: Incumbent) -> tuple[str | None, str]:
     for line in rivals:
         if not short[line]:
             known = scene.standing(line)
-            z = "" if incumbent.baseline else f", z {known.z_champion:.2f} against its line"
+            z = "" if incumbent.baseline else f", {z_words(known)} against its line"
             return line, f"{known.words()}{z}"
     best = rivals[0]
     return None, f"{best} ({scene.standing(best).words()}) is no successor: {_join(short[best])}"

@@ -117,7 +117,8 @@ def by_ledger(settings: Settings, slot: Slot, version: str, at_ms: int) -> Json 
     -------
     dict
         ``line``, ``skill``, ``lower``, ``upper``, ``z``, ``n``, ``days``, ``z_champion`` against
-        the line in service, and ``worse``: that z is at most the gate `z_refresh`.
+        the line in service; ``sure_lower`` and ``sure_z_champion`` as gates ask them, and
+        ``worse``: that z is at most the gate `z_refresh`.
     """
     store = store_of(settings)
     try:
@@ -128,7 +129,8 @@ def by_ledger(settings: Settings, slot: Slot, version: str, at_ms: int) -> Json 
     found = standings_at(settings, slot, at_ms, recipe_of(serving) if serving else None).get(line)
     if found is None or found.lower is None:
         return None
-    names = ("skill", "lower", "upper", "z", "n", "days", "z_champion")
-    z = found.z_champion
+    verdict = ("skill", "lower", "upper", "z", "n", "days", "z_champion")
+    names = (*verdict, "sure_lower", "sure_z_champion")
+    z = found.sure_z_champion
     worse = z is not None and z <= settings.gates.z_refresh
     return {"line": line, **{name: getattr(found, name) for name in names}, "worse": worse}

@@ -31,7 +31,8 @@ from orchestration.service.work import Work, prune
 from orchestration.store.records import COMPLETED, FAILED, WITH_FAILURES
 
 _FIGURES = ("skill", "lower", "upper", "z", "n")
-_LINE = (*_FIGURES, "days", "live", "versions", "z_champion", "p_value", "inside")
+_TEMPERED = ("tempered_z", "tempered_lower", "tempered_z_champion")
+_LINE = (*_FIGURES, *_TEMPERED, "days", "live", "versions", "z_champion", "p_value", "inside")
 
 
 def report(turn: TurnRef) -> Json:
