@@ -2,41 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import onnxruntime
 from numpy.typing import ArrayLike, NDArray
-from onnxruntime.capi import onnxruntime_pybind11_state as ort
 
-from models.common.errors import BundleError, FeatureError, PredictionError
+from models.common.errors import FeatureError, PredictionError
+from models.common.graph import FAILURES, INPUT, NOVELTY, OUTPUT, first_line, open_graph
 from models.common.heads import Answer, Head
 from models.common.one_row import OneRow
 from models.common.risk_score import with_novelty
-
-INPUT, OUTPUT, NOVELTY = "features", "output", "novelty"
-
-# ONNX Runtime's exceptions share no base class of their own.
-_FAILURES = (
-    ort.EPFail,
-    ort.EngineError,
-    ort.Fail,
-    ort.InvalidArgument,
-    ort.InvalidGraph,
-    ort.InvalidProtobuf,
-    ort.ModelRequiresCompilation,
-    ort.NoModel,
-    ort.NoSuchFile,
-    ort.NotFound,
-    ort.NotImplemented,
-    ort.RuntimeException,
-    MemoryError,
-    RuntimeError,
-)
 
 
 @dataclass(frozen=True)
@@ -86,22 +64,8 @@ class OnnxRunner:
         self.names = tuple(names)
         self.head = head
         self.model_name = model_name
-        try:
-            self._session = onnxruntime.InferenceSession(
-                onnx, _options(), providers=["CPUExecutionProvider"]
-            )
-        except _FAILURES as error:
-            raise BundleError(
-                f"ONNX Runtime cannot load the graph: {_first_line(error)}"
-            ) from error
-        _check_ports("input", self._session.get_inputs(), INPUT, len(self.names))
-        _check_columns(self._session.get_modelmeta().custom_metadata_map, self.names)
-        outputs = self._session.get_outputs()
-        novelty = [port for port in outputs[1:] if port.name == NOVELTY]
-        _check_ports("output", [p for p in outputs if p not in novelty], OUTPUT, head.width)
-        if novelty:
-            _check_ports("second output", novelty, NOVELTY, 1)
-        self._outputs = [OUTPUT, NOVELTY] if novelty else [OUTPUT]
+        self._session = open_graph(onnx, self.names, head.width)
+        self._outputs = [port.name for port in self._session.get_outputs()]
         self._thread = threading.local()
 
     def run(self, features: ArrayLike) -> NDArray[np.float32]:
@@ -154,8 +118,8 @@ class OnnxRunner:
     def _run(self, matrix: NDArray[np.float32], outputs: list[str]) -> list[NDArray[np.float32]]:
         try:
             answers: list[NDArray[np.float32]] = self._session.run(outputs, {INPUT: matrix})
-        except _FAILURES as error:
-            raise PredictionError(f"the graph failed: {_first_line(error)}") from error
+        except FAILURES as error:
+            raise PredictionError(f"the graph failed: {first_line(error)}") from error
         width = self.head.width if outputs[0] == OUTPUT else 1
         if answers[0].shape != (len(matrix), width):
             raise PredictionError(
@@ -215,8 +179,8 @@ class OnnxRunner:
     def _tell_one(self, matrix: NDArray[np.float32], close: Any) -> tuple[Answer, list[float]]:
         try:
             raw, *more = self._one_row()(matrix)
-        except _FAILURES as error:
-            raise PredictionError(f"the graph failed: {_first_line(error)}") from error
+        except FAILURES as error:
+            raise PredictionError(f"the graph failed: {first_line(error)}") from error
         if type(close) is not float or not close > 0:
             close = None if close is None else float(check_close(close, 1)[0])
         said: list[float] = raw[0].tolist()
@@ -264,35 +228,6 @@ def check_close(close: ArrayLike, rows: int) -> NDArray[np.float64]:
     return prices
 
 
-def _options() -> onnxruntime.SessionOptions:
-    options = onnxruntime.SessionOptions()
-    # A strategy predicts one row at a time: waking a second thread costs more than the graph.
-    options.intra_op_num_threads = 1
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    return options
-
-
-def _check_ports(what: str, ports: list[Any], name: str, width: int) -> None:
-    found = ", ".join(f"{port.name} {port.type}{port.shape}" for port in ports)
-    wanted = f"one {what} {name} tensor(float)[N, {width}]"
-    if len(ports) != 1 or ports[0].name != name or ports[0].type != "tensor(float)":
-        raise BundleError(f"the graph has {what} {found}; a bundle has {wanted}")
-    shape = ports[0].shape
-    fixed = shape[-1] if shape else None
-    if len(shape) != 2 or isinstance(shape[0], int) or (isinstance(fixed, int) and fixed != width):
-        raise BundleError(f"the graph has {what} {found}; a bundle has {wanted}, N left open")
-
-
-def _check_columns(notes: dict[str, str], names: Sequence[str]) -> None:
-    """Refuse a graph that notes other columns than the schema, or another order of them."""
-    if "columns" in notes and notes["columns"] != json.dumps(list(names)):
-        raise BundleError(
-            "the graph was made for other columns than feature_schema.json lists, or for another "
-            "order of them"
-        )
-
-
 def _holes(matrix: NDArray[np.float32], names: Sequence[str], most: int = 8) -> str:
     counts = np.count_nonzero(~np.isfinite(matrix), axis=0)
     bad = np.flatnonzero(counts)
@@ -302,7 +237,3 @@ def _holes(matrix: NDArray[np.float32], names: Sequence[str], most: int = 8) -> 
         f"{', …' if len(bad) > most else ''}; give rows beyond every "
         "look-back, in which functions of your own have a value"
     )
-
-
-def _first_line(error: BaseException) -> str:
-    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
