@@ -11,13 +11,14 @@ from typing import Any
 
 from mlflow.artifacts import download_artifacts
 from mlflow.entities import LoggedModel, LoggedModelStatus
-from mlflow.entities.model_registry import ModelVersion, RegisteredModel
+from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
 from models.common.bundle import read_documents
 from models.common.files import locked, write_folder
 from orchestration.tracking.backend import registry_name, translated
-from orchestration.tracking.errors import ForeignVersion, TrackingError, UnknownVersion
+from orchestration.tracking.errors import TrackingError
+from orchestration.tracking.known import Known, missing
 from orchestration.tracking.packing import MLFLOW_FILES
 from orchestration.tracking.registered import (
     CHALLENGER,
@@ -29,10 +30,9 @@ from orchestration.tracking.registered import (
     RegisteredVersion,
     texts,
 )
-from orchestration.tracking.runs import Runs
 
 
-class Registry(Runs):
+class Registry(Known):
     """The part of tracking that knows the registry.
 
     A slot is given as ``scope/kind/timeframe`` or as anything whose ``str`` is that.
@@ -136,7 +136,7 @@ class Registry(Runs):
         try:
             aliases = self._registered(name).aliases
         except MlflowException as error:
-            if _missing(error):
+            if missing(error):
                 return []
             raise
         numbers: dict[str, list[str]] = {}
@@ -229,73 +229,3 @@ class Registry(Runs):
         for name, value in texts(tags).items():
             if found.tags.get(name) != value:
                 self._client.set_model_version_tag(found.name, found.version, name, value)
-
-    def _known(self, name: str) -> bool:
-        try:
-            self._registered(name)
-        except MlflowException as error:
-            if _missing(error):
-                return False
-            raise
-        return True
-
-    def _registered(self, name: str) -> RegisteredModel:
-        return self._client.get_registered_model(name)
-
-    def _lookup(self, name: str, version: str) -> ModelVersion | None:
-        known = self._remembered(name, version)
-        if known is not None:
-            return known
-        query = f"name = '{name}' and tags.`{VERSION_TAG}` = '{version}'"
-        found = self._client.search_model_versions(query)
-        if not found:
-            return None
-        # The oldest: should two ever have been made, all go on with the same one.
-        oldest = min(found, key=lambda entry: int(entry.version))
-        self._numbers[name, version] = str(oldest.version)
-        return oldest
-
-    def _remembered(self, name: str, version: str) -> ModelVersion | None:
-        """Return a version by the number it was found under before: a search costs far more."""
-        number = self._numbers.get((name, version))
-        if number is None:
-            return None
-        try:
-            found = self._client.get_model_version(name, number)
-        except MlflowException as error:
-            if not _missing(error):
-                raise
-            found = None
-        if found is None or found.tags.get(VERSION_TAG) != version:
-            self._numbers.pop((name, version), None)
-            return None
-        return found
-
-    def _version(self, slot: object, version: str) -> ModelVersion:
-        found = self._lookup(registry_name(str(slot)), version)
-        if found is None:
-            raise UnknownVersion(f"{slot} has no registered version {version!r}")
-        return found
-
-    @translated
-    def _alias(self, slot: object, alias: str) -> str | None:
-        name = registry_name(str(slot))
-        try:
-            number = self._registered(name).aliases.get(alias)
-            if number is None:
-                return None
-            found = self._client.get_model_version(name, str(number))
-        except MlflowException as error:
-            if _missing(error):
-                return None
-            raise
-        if VERSION_TAG not in found.tags:
-            raise ForeignVersion(
-                f"{alias} of {name} is version {number}, which has no tag {VERSION_TAG}: it is no "
-                "bundle of Tidewheel; move the alias to one that is"
-            )
-        return str(found.tags[VERSION_TAG])
-
-
-def _missing(error: MlflowException) -> bool:
-    return bool(error.error_code == "RESOURCE_DOES_NOT_EXIST")
