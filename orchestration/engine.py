@@ -23,12 +23,8 @@ from models.common.bundle import Bundle
 from models.common.errors import FeatureError, ModelError
 from models.common.registry import PredictionModelRegistry
 from models.common.slot import Slot
-from orchestration.store.records import (
-    REIGN_BEGAN,
-    REIGN_ENDED,
-    ROLE_OF_STATUS,
-    ModelRecord,
-)
+from orchestration.roles import roles
+from orchestration.store.records import ROLE_OF_STATUS, ModelRecord
 from orchestration.store.records import SERVES_FROM as SERVES_FROM
 from orchestration.store.store import Store
 
@@ -105,22 +101,6 @@ def record(
                 slot.key, model.version, str(word), frame[role == word], made_ms=made_ms
             )
     return Recorded(rows, broken)
-
-
-def roles(model: ModelRecord, ts: NDArray[np.int64]) -> NDArray[np.str_]:
-    """Return as what a version in service said each bar, by opening time: what users got then.
-
-    Turns record what closed before they decide. A person, or the watch, moves the champion between
-    two records, and the bars before that are still those of the champion before.
-    """
-    began, ended = model.facts.get(REIGN_BEGAN), model.facts.get(REIGN_ENDED)
-    before = ts < (-np.inf if ended is None else ended)
-    if began is not None and ended is not None and began <= ended:
-        before &= ts >= began
-    if model.status == "champion":
-        before |= ts >= (-np.inf if began is None else began)
-    shadow = "baseline" if model.facts.get("baseline") else "shadow"
-    return np.where(before, "champion", shadow)
 
 
 def _due(store: Store, slot: Slot, model: ModelRecord, panel: Panel, made_ms: int) -> Panel:

@@ -11,9 +11,10 @@ import numpy as np
 import pandas as pd
 
 from market.timeframes import timeframe_ms
+from orchestration.roles import roles
 from orchestration.spool import Spool
 from orchestration.store.errors import BadRecord, UnknownModel
-from orchestration.store.records import ROLE_OF_STATUS, SERVES_FROM
+from orchestration.store.records import SERVES_FROM
 from orchestration.store.store import Store
 
 LATE_MS = 3_600_000
@@ -36,6 +37,8 @@ class Said(NamedTuple):
 def write(store: Store, rows: Iterable[Said]) -> tuple[int, Counter[str]]:
     """Write rows into the ledger; return how many belong there, and why the others do not.
 
+    A row has the role in which it was said, however long it has waited.
+
     Raises
     ------
     DatabaseError
@@ -55,13 +58,16 @@ def write(store: Store, rows: Iterable[Said]) -> tuple[int, Counter[str]]:
         serves_from = int(model.facts.get(SERVES_FROM, 0))
         step = timeframe_ms(slot_key.rpartition("/")[2])
         fit = [said for said in own if _belongs(said, step, serves_from, refused)]
-        role = ROLE_OF_STATUS.get(model.status, "shadow")
-        try:
-            store.add_predictions(slot_key, version, role, _frame(fit))
-        except BadRecord as error:
-            refused[str(error)] += len(fit)
-            continue
-        written += len(fit)
+        frame = _frame(fit)
+        role = roles(model, frame["ts_ms"].to_numpy(np.int64))
+        for word in np.unique(role):
+            rows_of = frame[role == word]
+            try:
+                store.add_predictions(slot_key, version, str(word), rows_of)
+            except BadRecord as error:
+                refused[str(error)] += len(rows_of)
+                continue
+            written += len(rows_of)
     return written, refused
 
 

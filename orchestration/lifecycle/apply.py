@@ -15,7 +15,7 @@ from orchestration.lifecycle.state import PREVIOUS, SERVES_FROM, TENURE
 from orchestration.lifecycle.sync import Synced, sound_bundle
 from orchestration.lifecycle.transitions import IN_SERVICE, check_transition
 from orchestration.store.errors import UnknownModel
-from orchestration.store.records import FELL
+from orchestration.store.records import FELL, REIGN_BEGAN, REIGN_ENDED
 from orchestration.store.store import Store
 from orchestration.tracking import Tracker
 
@@ -77,6 +77,10 @@ def _intent(
     facts.setdefault(decision.champion, {}).update(
         {name: decision.figures[name] for name in (TENURE, PREVIOUS)}
     )
+    if decision.champion != decision.before:
+        facts[decision.champion][REIGN_BEGAN] = serves_from_ms
+        if decision.before is not None:
+            facts.setdefault(decision.before, {})[REIGN_ENDED] = serves_from_ms
     if decision.before is not None and decision.figures["fell"]:
         facts.setdefault(decision.before, {})[FELL] = serves_from_ms
     return Intent(

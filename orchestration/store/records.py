@@ -41,7 +41,7 @@ SERVES_FROM: Final = "serves_from_ms"
 
 REIGN_BEGAN: Final = "reign_began_ms"
 REIGN_ENDED: Final = "reign_ended_ms"
-"""Facts of a version: when it became champion between two turns, and when it ceased to be."""
+"""Facts of a version: the first bar, by opening time, of its last reign, and the first after it."""
 
 FELL: Final = "fell_ms"
 """Fact of a version: when it lost its place for what it did; its line begins its ledger anew."""

@@ -216,6 +216,33 @@ def test_rows_outlive_a_process_whose_database_was_down(
     assert "1 rows dropped" in caplog.text
 
 
+def test_what_waited_while_another_took_over_has_the_role_in_which_it_was_said(
+    store: Store, tmp_path: Path
+) -> None:
+    """Users got the old champion's answers, though they are written down when it is one no more."""
+    swapped = BAR + 2 * MINUTE
+    facts = {"serves_from_ms": BAR, "simulated": True}
+    store.register_model(SLOT, "old", status="superseded", reign_ended_ms=swapped, **facts)
+    store.register_model(SLOT, "new", status="champion", reign_began_ms=swapped, **facts)
+    store.register_model(SLOT, "plain", status="baseline", **facts)
+    spool = Spool(tmp_path / "spool")
+    spool.keep(
+        [
+            (SLOT, version, "A", ts, [0.6], ts + MINUTE + 1)
+            for version in ("old", "new", "plain")
+            for ts in range(BAR, BAR + 4 * MINUTE, MINUTE)
+        ]
+    )
+    assert drain(spool, store) == 12
+    rows = store.ledger(SLOT).sort_values("ts_ms")
+    roles = {version: own["role"].tolist() for version, own in rows.groupby("version")}
+    assert roles == {
+        "old": ["champion"] * 2 + ["shadow"] * 2,
+        "new": ["shadow"] * 2 + ["champion"] * 2,
+        "plain": ["baseline"] * 4,
+    }
+
+
 @pytest.mark.parametrize(
     "text",
     ["7", "{}", "[7]", '["six"]', '[["slot", "v1"]]', '[["slot", "v1", "A", "b", [1], 2]]'],
