@@ -67,6 +67,19 @@ def chosen(kind: str, words: Sequence[str]) -> tuple[Recipe, ...]:
     return found or chosen(kind, ("default",))
 
 
+def unnamed(kind: str, words: Sequence[str]) -> frozenset[str]:
+    """Return the recipes of the table that `words` do not name: nothing fits them any more.
+
+    Examples
+    --------
+    >>> sorted(unnamed("price", ("network", "direction/logistic")))
+    ['lightgbm', 'network-30d', 'ridge']
+    """
+    return frozenset(recipe.name for recipe in RECIPES[kind]) - {
+        r.name for r in chosen(kind, words)
+    }
+
+
 def competing(kind: str, words: Sequence[str], timeframe: str, days: float) -> Competition:
     """Return the recipes of `kind` that compete on `days` of history.
 

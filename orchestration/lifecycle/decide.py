@@ -6,7 +6,7 @@ holdout. Nothing is fitted between verdict and service.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -66,6 +66,7 @@ def decide(
     incumbent: Incumbent | None,
     gates: Gates,
     memory: Memory | None = None,
+    unnamed: Collection[str] = (),
 ) -> Decision:
     """Return who serves the slot from now on.
 
@@ -84,6 +85,9 @@ def decide(
         The thresholds.
     memory
         What the last decision in this slot left; nothing on a cold start.
+    unnamed
+        Recipes that nobody fits any more: what is left of them in shadow is archived. A champion
+        stays until another takes its place.
 
     Raises
     ------
@@ -92,7 +96,11 @@ def decide(
     """
     if incumbent is not None and incumbent.line in standings:
         incumbent = replace(incumbent, faded=faded(standings[incumbent.line], gates))
-    scene = Scene(instances_of(contenders, incumbent, gates), standings, incumbent, gates)
+    instances = instances_of(contenders, incumbent, gates)
+    serving = incumbent.line if incumbent else None
+    dropped = sorted(line for line in instances if line in unnamed and line != serving)
+    kept = {line: one for line, one in instances.items() if line not in dropped}
+    scene = Scene(kept, standings, incumbent, gates)
     base = scene.instances.get(BASELINE)
     if incumbent is not None:
         choice = succeed(scene, incumbent)
@@ -106,6 +114,7 @@ def decide(
     counts = remember(scene.ranked(), _all(scene), memory or Memory(), gates)
     gone = retired(counts, [choice.line, *_replaced(choice, incumbent)], gates)
     counts = put_to_rest(counts, list(gone), gates)
+    gone |= dict.fromkeys(dropped, "the setting recipes does not name it any more")
     statuses = {choice.champion: "champion"}
     statuses |= {c.version: _status(c, choice, scene, gone) for c in contenders}
     shadows = [
@@ -144,6 +153,8 @@ def _status(c: Contender, choice: Choice, scene: Scene, gone: Mapping[str, str])
         return "champion"
     if c.faults:
         return "refused" if c.fresh else "archived"
+    if c.line not in scene.instances:
+        return "archived"
     instance = scene.instances[c.line].version
     if c.line == choice.line or c.version != instance.version:
         # Beside a champion no other version of its line speaks.

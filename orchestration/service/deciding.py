@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from ml_pipeline.competing import unnamed
 from ml_pipeline.panel import Panel
 from models.common.slot import Slot
 from orchestration import engine
@@ -55,7 +56,8 @@ def decide_kind(turn: TurnRef, judged: Judged, drifted: Drifted) -> Decided:
     contenders = [contender(row) for row in judged.contenders]
     lines = {line.line: line for line in (Standing(**row) for row in judged.lines)}
     memory = last_memory(turn, judged.kind)
-    decision = decide(slot.key, contenders, lines, incumbent, turn.settings.gates, memory)
+    others = unnamed(judged.kind, turn.settings.recipes)
+    decision = decide(slot.key, contenders, lines, incumbent, turn.settings.gates, memory, others)
     apply(
         decision,
         slot,

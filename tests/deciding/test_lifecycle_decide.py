@@ -534,3 +534,29 @@ def test_the_table_refuses_what_it_does_not_list() -> None:
         if before != after and after not in TRANSITIONS[before]:
             with pytest.raises(ForbiddenTransition):
                 check_transition("v", before, after)
+
+
+# ------------------------------------------------------------------ recipes that are named no more
+
+
+def test_what_is_left_of_a_recipe_that_nobody_names_is_archived_and_never_promoted() -> None:
+    svm = learner(1, "challenger", "svm")
+    versions = [base(2), learner(2), learner(1, "champion"), svm]
+    stands = lines(stand(z_champion=None), stand("svm", z_champion=9.0))
+    named = decide(SLOT, versions, stands, incumbent(versions[2]), GATES)
+    assert (named.action, named.champion) == ("promote", svm.version)
+    found = decide(SLOT, versions, stands, incumbent(versions[2]), GATES, unnamed={"svm"})
+    assert (found.action, found.champion) == ("refresh", learner(2).version)
+    assert found.statuses[svm.version] == "archived"
+    assert "; svm is archived, the setting recipes does not name it any more" in found.sentence
+    assert found.challenger is None
+    assert found.figures["memory"]["resting"] == {}  # named again, it is fitted at once
+
+
+def test_a_champion_stays_though_nobody_names_its_recipe() -> None:
+    serving, rival = learner(1, "champion"), learner(2, recipe="svm")
+    stands = lines(stand(z_champion=None), stand("svm", z_champion=0.0))
+    gone = {"xgboost"}
+    kept = decide(SLOT, [base(2), serving, rival], stands, incumbent(serving), GATES, unnamed=gone)
+    assert (kept.action, kept.champion) == ("keep", serving.version)
+    assert "archived" not in kept.sentence
