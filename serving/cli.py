@@ -137,7 +137,7 @@ def leaderboard(home: Home = None, json: Json = False) -> None:
 
     summary = past.last_summary(_settings(home))
     if json:
-        console.print_json(summary["leaderboard"])
+        console.print_json(past.board_rows(summary))
     else:
         console.show(past.board(summary))
 

@@ -38,6 +38,11 @@ def last_summary(settings: Settings) -> Json:
     return get_service(existing(settings)).report()
 
 
+def board_rows(summary: Mapping[str, Any]) -> list[Json]:
+    """Return the rows of the leaderboard, each saying whether the market is simulated."""
+    return [{**row, "simulated": summary["simulated"]} for row in summary["leaderboard"]]
+
+
 def board(summary: Mapping[str, Any]) -> Table:
     """Return the leaderboard as a table; its title says when the market is simulated."""
     market = "SIMULATED market" if summary["simulated"] else summary["source_name"]

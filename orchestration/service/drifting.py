@@ -156,7 +156,13 @@ def lower_flag(settings: Settings, name: str) -> None:
 
 
 def flags(settings: Settings) -> list[Json]:
-    """Return the open flags, the longest waiting first: name, slot, recipe, reason, since when."""
+    """Return the open flags, the longest waiting first.
+
+    Each with ``name``, ``slot``, ``recipe``, ``reason``, ``raised_at`` and ``simulated``; what the
+    name stands for is None where nothing known answers to it.
+    """
+    store = store_of(settings)
+    market = {m.slot_key: m.facts.get("simulated") for m in store.list_models()}
     return [
         {
             "name": wish.name,
@@ -164,8 +170,9 @@ def flags(settings: Settings) -> list[Json]:
             "recipe": wish.recipe or ("all" if wish.slot_key else None),
             "reason": wish.reason,
             "raised_at": wish.raised_at.isoformat(),
+            "simulated": market.get(str(wish.slot_key)),
         }
-        for wish in wishes(store_of(settings))
+        for wish in wishes(store)
     ]
 
 

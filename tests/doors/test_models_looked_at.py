@@ -55,6 +55,27 @@ def test_the_list_can_be_narrowed(
     assert len(answer(capsys, "models", "list", *narrowed)) == count
 
 
+def test_the_list_can_be_shortened_slot_by_slot(desk: Desk, capsys: Capsys) -> None:
+    whole = answer(capsys, "models", "list")
+    assert answer(capsys, "models", "list", "--limit", "3") == whole[:3]
+    assert answer(capsys, "models", "list", "--limit", "9") == whole
+    assert call("models", "list", "--limit", "1") == 0
+    text = capsys.readouterr().out
+    assert whole[0]["version"] in text
+    assert whole[1]["version"] not in text
+    assert "3 more" in text
+    assert call("models", "list", "--limit", "0") == 2
+
+
+def test_what_is_printed_as_json_says_that_the_market_is_simulated(
+    desk: Desk, capsys: Capsys
+) -> None:
+    for row in answer(capsys, "leaderboard"):
+        assert row["simulated"] is True
+    (flag,) = answer(capsys, "models", "flag", SLOT.key, "--reason", "doubts")
+    assert (flag["slot"], flag["simulated"]) == (SLOT.key, True)
+
+
 def test_a_bundle_that_nobody_registered_is_listed_as_such(
     desk: Desk, capsys: Capsys, forget_resources: Callable[[], None]
 ) -> None:
