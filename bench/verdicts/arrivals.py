@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from bench.verdicts.batch import z_at
 from bench.verdicts.promotion import TURN
 from bench.verdicts.series import HOURS, SLOTS, lines
+from ml_pipeline.skill import LAG_SHARE
 from orchestration.lifecycle.gates import z_needed
 from orchestration.rules import Gates
 
@@ -49,6 +50,7 @@ class Arrivals:
 def arrivals(
     seed: int, count: int, edge: float, wander: float, window: int, first_days: int,
     horizons: tuple[float, ...] | None = None, before: float | None = None,
+    share: int = LAG_SHARE,
 ) -> Arrivals:  # fmt: skip
     """Simulate newcomers, equally many in every slot.
 
@@ -66,6 +68,8 @@ def arrivals(
     before : float, optional
         Advantage in the ledger that it came with; as `edge` unless told. With 0 it is an old rival
         that becomes better at the moment from which days are counted.
+    share : int
+        As of `bench.verdicts.batch.z_at`.
     """
     horizons = horizons or tuple(SLOTS.values())
     turns = LOOKED * HOURS // TURN + 1
@@ -83,6 +87,6 @@ def arrivals(
         z = np.empty((each, turns))
         for turn, long in enumerate(days):
             end = first_days * HOURS + turn * TURN
-            z[:, turn] = z_at(gains, np.array([end]), round(long * HOURS), horizon)[:, 0]
+            z[:, turn] = z_at(gains, np.array([end]), round(long * HOURS), horizon, share)[:, 0]
         found.append(z)
     return Arrivals(np.concatenate(found), days)

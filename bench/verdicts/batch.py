@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtri, stdtr
 
 from ml_pipeline.hac import hac_z, student_match
-from ml_pipeline.skill import judging_lag
+from ml_pipeline.skill import LAG_SHARE, judging_lag
 
 Floats = NDArray[np.float64]
 
@@ -30,7 +30,9 @@ def z_of_rows(rows: Floats, lag: int, overlap: float) -> Floats:
     return np.copysign(ndtri(stdtr(dof, -np.abs(t))), t)
 
 
-def z_at(series: Floats, ends: NDArray[np.int64], length: int, overlap: float) -> Floats:
+def z_at(
+    series: Floats, ends: NDArray[np.int64], length: int, overlap: float, share: int = LAG_SHARE
+) -> Floats:
     """Return z of the last `length` values before each of `ends`: float64[series, ends].
 
     Parameters
@@ -41,8 +43,10 @@ def z_at(series: Floats, ends: NDArray[np.int64], length: int, overlap: float) -
         Where windows end, each at least `length`.
     overlap : float
         Horizon of the labels in steps of the grid, as a verdict is told it in bars.
+    share : int
+        The lag is at least this part of the window; what a verdict uses unless told.
     """
-    lag = judging_lag(max(1, round(overlap)), length)
+    lag = max(judging_lag(max(1, round(overlap)), length), length // share)
     windows = sliding_window_view(series, length, axis=1)[:, ends - length]
     chunk = max(1, _AT_ONCE // (length * len(ends)))
     found = [

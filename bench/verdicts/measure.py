@@ -25,7 +25,7 @@ WINDOWS = (14, 21, 28, 42)
 Z = (1.64, 1.96, 2.2, 2.4, 2.6, 3.0)
 TENURES = (2, 6)
 LEDGERS = (7, 14, 21)
-EDGES = {"5 % of QLIKE": 0.42, "a point of accuracy": 0.70, "two points": 1.4}
+EDGES = {"5 % of QLIKE": 0.36, "a point of accuracy": 0.70, "two points": 1.4}
 """z that a day of ledger earns; see docs/verdicts.md for where they come from."""
 WANDERS_OF_ACCURACY = (0.0, 0.0075, 0.015)
 

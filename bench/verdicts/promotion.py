@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from bench.verdicts.batch import z_at
 from bench.verdicts.series import HOURS, SLOTS, lines
+from ml_pipeline.skill import LAG_SHARE
 from orchestration.lifecycle.gates import z_of_many
 
 Floats = NDArray[np.float64]
@@ -42,9 +43,16 @@ class Years:
 
 
 def slot_years(
-    seeds: Iterable[int], wander: float, windows: Iterable[int], most: int = 4
+    seeds: Iterable[int],
+    wander: float,
+    windows: Iterable[int],
+    most: int = 4,
+    share: int = LAG_SHARE,
 ) -> dict[int, Years]:
-    """Simulate a year of every slot for each seed; return it by the days of the ledger's window."""
+    """Simulate a year of every slot for each seed; return it by the days of the ledger's window.
+
+    `share` is that of `bench.verdicts.batch.z_at`.
+    """
     windows = tuple(windows)
     warm = max(windows)
     ends = warm * HOURS + TURN * np.arange(1, TURNS + 1)
@@ -57,7 +65,7 @@ def slot_years(
             ahead = gains[upper[1]] - gains[upper[0]]
             for days in windows:
                 z = np.zeros((TURNS, most, most), dtype=np.float32)
-                z[:, *upper] = z_at(ahead, ends, days * HOURS, horizon).T
+                z[:, *upper] = z_at(ahead, ends, days * HOURS, horizon, share).T
                 found[days].append(z - z.transpose(0, 2, 1))
     return {days: Years(np.stack(rows)) for days, rows in found.items()}
 
