@@ -96,6 +96,11 @@ class FeatureProgram:
         """How many bars the program has taken since its start."""
         return self._machine.seen
 
+    @property
+    def machine(self) -> Machine:
+        """What has been seen so far, for compiled loops: fork it before it goes on."""
+        return self._machine
+
     def reset(self) -> None:
         """Forget every bar."""
         self._machine.reset()

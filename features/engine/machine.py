@@ -42,6 +42,11 @@ class Machine:
         """When the last of them opened, epoch milliseconds; 0 if there was none."""
         return int(self._cursor[LATEST])
 
+    @property
+    def memory(self) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+        """What it remembers, as `features.engine.live.execute_bar` takes and changes it."""
+        return self._memory, self._cursor
+
     def reset(self) -> None:
         """Forget every bar."""
         self._memory = self.plan.new_memory()

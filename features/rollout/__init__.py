@@ -1,0 +1,1 @@
+"""Forecasts fed back as bars: features and trees in one compiled loop."""
