@@ -82,9 +82,8 @@ def follow(
         for opened, symbol, values in _came(trader, source, seen, close, patience_s, now_ms, sleep):
             yield from trader.on_bar(symbol, (opened, *values))
         yield from trader.act()
-        seen = max(
-            seen, trader.acted_ms
-        )  # what a source that was away held back is asked for again
+        # What a source that was away held back is asked for again.
+        seen = max(seen, trader.acted_ms)
 
 
 def _came(

@@ -88,17 +88,16 @@ def test_it_follows_the_champion(registry, live) -> None:
     assert asked.about(SYMBOL, live)["direction"] == "DOWN"
 
 
-def test_one_that_reads_other_columns_is_bound_anew(registry, live, tmp_path) -> None:
+def test_one_that_reads_other_columns_is_bound_anew(registry, live) -> None:
+    slot = Slot("majors", "direction", "1m")
+    tiny.bundle(registry.root, "direction", "few", bias=1.0, schema=schema(FEWER))
+    registry.promote(slot, "few")
     asked = AskedModel("direction")
-    asked.about(SYMBOL, live)
-    more = (*tiny.NAMES[::-1],)
-    tiny.bundle(registry.root, "direction", "v3", bias=1.0, schema=schema(more))
-    registry.promote(Slot("majors", "direction", "1m"), "v3")
-    row = live.row(SYMBOL, "1m", more)
-    expected = load_model("direction").predict(row)
-    assert asked.about(SYMBOL, live) == expected
-    assert asked._bound is not None
-    assert asked._bound.behind is None
+    before = asked.about(SYMBOL, live)
+    assert asked.features == list(FEWER)
+    registry.promote(slot, "v2")
+    row = live.row(SYMBOL, "1m", tiny.NAMES)
+    assert asked.about(SYMBOL, live) == load_model("direction").predict(row) != before
 
 
 def test_a_model_itself_will_do(registry, live) -> None:

@@ -177,6 +177,20 @@ def test_frames_stay_what_they_were(candles) -> None:
             shown["close"].to_numpy()[0] = 1.0
 
 
+def test_the_first_row_is_the_first_that_has_settled(candles) -> None:
+    live, settle = LiveFeatures(), FeatureProgram(["rsi_14"]).settle
+    live.extend(SYMBOL, candles.iloc[:settle])
+    for ask in (
+        lambda: live.row(SYMBOL, "1m", ("rsi_14",)),
+        lambda: live.get_features(SYMBOL, "1m", ["rsi_14"]),
+    ):
+        with pytest.raises(NotEnoughHistory):
+            ask()
+    live.extend(SYMBOL, candles.iloc[settle : settle + 1])
+    (only,) = live.get_features(SYMBOL, "1m", ["rsi_14"]).to_numpy()
+    assert np.float32(only[0]) == live.row(SYMBOL, "1m", ("rsi_14",))[0]
+
+
 def test_what_it_refuses(candles) -> None:
     live = LiveFeatures("5m")
     with pytest.raises(BadTimeframe, match="cannot be made of 5m"):
