@@ -8,7 +8,7 @@ given changes nothing. Where money is short, that order decides who gets it.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol, TypeAlias
 
 from strategies.book import book, closed
@@ -28,6 +28,9 @@ class Broker(Protocol):
 
     def submit(self, orders: Iterable[Order]) -> None:
         """Take orders; what becomes of them is told later."""
+
+    def on_bars(self, bars: Mapping[str, Bar]) -> Sequence[Outcome]:
+        """Say what became of orders since the bars before; these have just closed."""
 
     @property
     def equity(self) -> float:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from strategies.base_strategy import Features
-from strategies.broker import Outcome, SimulatedBroker
+from strategies.broker import Broker, Outcome
 from strategies.desk import Desk
 from strategies.orders import Bar, Fill
 from strategies.window import Seen, Window
@@ -39,8 +39,8 @@ class Play:
     ----------
     desk : Desk
         With its strategy.
-    broker : SimulatedBroker
-        Or one that behaves alike.
+    broker : Broker
+        Simulated, paper or an exchange's.
     eyes : Eyes
         Features.
     timeframe : str
@@ -54,7 +54,7 @@ class Play:
     def __init__(
         self,
         desk: Desk,
-        broker: SimulatedBroker,
+        broker: Broker,
         eyes: Eyes,
         timeframe: str,
         window: Callable[[], Window] = Window,
