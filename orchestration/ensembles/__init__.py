@@ -8,7 +8,7 @@ from orchestration.ensembles.contest import HOURS, Contest, contest
 from orchestration.ensembles.evidence import Evidence
 from orchestration.ensembles.gate import Choice, Gate, choose, gate
 from orchestration.ensembles.members import MOST, Candidate, Members, pick
-from orchestration.ensembles.naming import ENSEMBLE, MADE_BY, config, is_ours, name_of
+from orchestration.ensembles.naming import ENSEMBLE, MADE_BY, config, free_name, is_ours, name_of
 from orchestration.ensembles.weights import EQUAL, METHODS
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "choose",
     "config",
     "contest",
+    "free_name",
     "gate",
     "is_ours",
     "name_of",

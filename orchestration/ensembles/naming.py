@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Container, Mapping
+from pathlib import Path
 from typing import Any
 
+from models.common.ensemble_config import kept_names, slot_of
 from models.common.slot import Slot
 
 ENSEMBLE = "ensemble"
@@ -40,6 +42,24 @@ def name_of(
     while (name := f"ensemble_{number:03d}") in known or name in taken:
         number += 1
     return name
+
+
+def free_name(home: Path, slot_key: str, known: Mapping[str, Mapping[str, Any]]) -> str:
+    """Return the name to keep a slot's ensemble under, so that no file of a person is replaced.
+
+    That may be another than the one that turns have used: somebody's `save_config` took it over.
+
+    Parameters
+    ----------
+    home
+        Folder that holds ``models/``.
+    slot_key, known
+        As in `name_of`.
+    """
+    files = kept_names(home)
+    taken = {name for name in files if slot_of(name, home) != slot_key}
+    ours = {name: config for name, config in known.items() if name not in taken}
+    return name_of(slot_key, ours, taken)
 
 
 def config(slot: Slot, weights: Mapping[str, float], method: str, version: str) -> dict[str, Any]:

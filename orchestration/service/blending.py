@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from ml_pipeline.errors import PipelineError
-from models.common.ensemble_config import kept_names, make_config, write_config, write_results
+from models.common.ensemble_config import make_config, slot_of, write_config, write_results
 from models.common.errors import ModelError
 from models.common.slot import Slot
-from orchestration.ensembles import METHODS, Gate, config, is_ours, name_of
+from orchestration.ensembles import METHODS, Gate, config, free_name, is_ours
 from orchestration.lifecycle.errors import LifecycleError
 from orchestration.lifecycle.gates import recent_shortfalls
 from orchestration.service.judging import contender
@@ -88,16 +88,15 @@ def ensemble_row(
         for record in _of(known, slot, ours=True):
             results = {**(record.results or {}), "active": False, "sentence": composed.sentence}
             store.save_ensemble(record.name, record.config, results)
-            write_results(record.name, results, turn.settings.home)
+            if slot_of(record.name, turn.settings.home) == slot.key:
+                write_results(record.name, results, turn.settings.home)
             if record.active:
                 store.set_ensemble_active(record.name, active=False)
         return row
     version, choice = composed.fit.version, composed.choice
     gate = _gate(turn, composed, judged, _of(known, slot, ours=False))
     row |= {
-        "name": name_of(
-            slot.key, {r.name: r.config for r in known}, kept_names(turn.settings.home)
-        ),
+        "name": free_name(turn.settings.home, slot.key, {r.name: r.config for r in known}),
         "version": version,
         "status": decided.statuses.get(version),
         "members": list(composed.members),

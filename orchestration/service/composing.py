@@ -159,7 +159,12 @@ def _fit(turn: TurnRef, kind: str, panel: Panel, members: list[Fit], choice: Cho
     started = time.perf_counter()
     fitted: Mapping[str, Fitted] = {fit.version: load_fitted(fit.folder) for fit in members}
     weights = [choice.weights[fit.recipe] for fit in members]
-    made = compose(fitted, weights, METHODS[choice.method].blend, panel)
+    # As each was really fitted: a retrained one may have days of its own.
+    windows = {
+        version: split_of(turn, panel, kind, one.spec.get("train_days"))
+        for version, one in fitted.items()
+    }
+    made = compose(fitted, weights, METHODS[choice.method].blend, panel, windows=windows)
     version = version_name(turn.at, turn.settings.timeframe, ENSEMBLE)
     folder = turn.folder / "fits" / kind / version
     save_fitted(folder, made)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from models.common.ensemble_config import make_config, write_config
 from models.common.slot import Slot
-from orchestration.ensembles import Candidate, config, gate, is_ours, name_of, pick
+from orchestration.ensembles import Candidate, config, free_name, gate, is_ours, name_of, pick
 
 SLOT = Slot("majors", "risk", "1m")
 
@@ -60,3 +63,15 @@ def test_a_slot_keeps_its_name_and_takes_none_that_a_person_made() -> None:
     assert name_of(SLOT.key, {"ensemble_001": by_hand, "ensemble_003": mine}) == "ensemble_003"
     assert name_of(SLOT.key, {"ensemble_001": by_hand}) == "ensemble_002"
     assert name_of(SLOT.key, {"ensemble_001": by_hand}, {"ensemble_002"}) == "ensemble_003"
+
+
+def test_a_file_that_a_person_wrote_over_the_slots_own_is_left_to_them(tmp_path: Path) -> None:
+    slot = "majors/direction/5m"
+    ours = {"ensemble_001": {"slot": slot, "made_by": "turn"}}
+    mine = make_config(["majors/direction@champion"], about={"slot": slot})
+    assert free_name(tmp_path, slot, ours) == "ensemble_001"
+    write_config("ensemble_001", mine, tmp_path)
+    assert free_name(tmp_path, slot, ours) == "ensemble_001"
+    assert free_name(tmp_path, "majors/risk/5m", ours) == "ensemble_002"
+    write_config("ensemble_001", make_config(["majors/direction@champion"]), tmp_path)
+    assert free_name(tmp_path, slot, ours) == "ensemble_002"
