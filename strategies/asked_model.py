@@ -18,9 +18,9 @@ _SHORTEST = "1m"  # of what does not say
 class AskedModel:
     """A model, and how to ask it at a bar.
 
-    Live features hand over one float32 row, which the model reads bound to its columns: some
-    microseconds. Whoever else answers like a feature manager hands over a frame, of which the model
-    reads the last row. The answer is the same.
+    Live features hand over one float32 row, which a version reads bound to its columns: some
+    microseconds. Whoever else answers like a feature manager hands over a frame, of which the last
+    row is read, and so do they to an ensemble. The answer is the same.
 
     Parameters
     ----------
@@ -75,12 +75,15 @@ class AskedModel:
         FeatureError
             They are not what the model was trained on.
         """
-        row_of = getattr(fm, "row", None)
-        if row_of is None or not isinstance(self.model, Model):
+        quick: Any = fm
+        if not hasattr(fm, "row"):
             rows = fm.get_features(symbol, self.timeframe, self.features).iloc[-1:]
-            return self.model.predict(rows, close=close)
-        bound = self._bind(self.model)
-        return bound.predict(row_of(symbol, self.timeframe, bound.names), close)
+        elif isinstance(self.model, Model):
+            bound = self._bind(self.model)
+            return bound.predict(quick.row(symbol, self.timeframe, bound.names), close)
+        else:
+            rows = quick.get_features(symbol, self.timeframe, self.features, lookback_bars=1)
+        return self.model.predict(rows, close=close)
 
     def _bind(self, model: Model) -> BoundModel:
         """Return the model bound to its own columns; anew when another version serves."""

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from features.catalogue import FEATURES
 from features.compute_once import FeatureCache
 from features.errors import (
     BadBar,
@@ -21,7 +22,7 @@ from features.program import FeatureProgram
 from market.errors import BadTimeframe
 from market.resample import resample
 from strategies.live_features import LiveFeatures
-from tests.features.walks import MINUTE_MS, START_MS, records, walk
+from tests.features.walks import MINUTE_MS, START_MS, beside, records, walk
 
 SYMBOL = "BTC-USDT"
 NAMES = ["ema_20", "rsi_14", "returns", "close", "volume_sma_20", "macd_histogram", "zscore_50"]
@@ -114,6 +115,23 @@ def test_a_row_is_what_a_program_pushes(candles) -> None:
             assert row.dtype == np.float32
             np.testing.assert_array_equal(row, pushed)
     assert program.seen > program.settle
+
+
+def test_the_whole_catalogue_has_the_bits_of_a_cache() -> None:
+    """Bar by bar at the end, with a benchmark, a sentiment and functions that are not ours."""
+    candles = beside(walk(5100, seed=44, outages=[(4900, 4930)]), seed=44)
+    names = [*FEATURES, "ta:kst", "ta:supertrend(length=10, multiplier=3).SUPERTd"]
+    cache, live = FeatureCache(candles, SYMBOL), LiveFeatures("1m", {"1m": names, "15m": ["vwap"]})
+    live.extend(SYMBOL, candles.iloc[:-40])
+    live.row(SYMBOL, "1m", names)
+    for bar in candles.iloc[-40:].reset_index().to_dict("records"):
+        live.push(SYMBOL, bar)
+        seen = cache.at(bar["timestamp"] + pd.Timedelta("1min"))
+        for timeframe, asked in (("1m", names), ("15m", ["vwap", "sentiment_ema_12"])):
+            ours = live.get_features(SYMBOL, timeframe, asked, 3)
+            same(ours, seen.get_features(SYMBOL, timeframe, asked, 3))
+            assert ours.attrs == seen.get_features(SYMBOL, timeframe, asked, 3).attrs
+    assert len(ours) == 3
 
 
 def test_more_rows_than_were_remembered_are_computed_anew(candles) -> None:
