@@ -35,7 +35,7 @@ from ml_pipeline.price_predictor import PricePredictor
 from ml_pipeline.recipes import RECIPES, Recipe
 from ml_pipeline.risk_scorer import RiskScorer
 from ml_pipeline.rows import Rows
-from ml_pipeline.scoring import row_losses
+from ml_pipeline.scoring import metrics, row_losses
 from ml_pipeline.skill import Verdict, judge
 from ml_pipeline.tasks import TASKS
 from ml_pipeline.volatility_regressor import VolatilityRegressor
@@ -395,6 +395,15 @@ def test_all_recipes_of_a_kind_compose_into_one_graph(kind: str) -> None:
         for one in (whole, *members.values())
     ]
     assert losses[0] <= np.mean(losses[1:]) + 1e-9
+    # The mean of the members' heads fits the mean of their outputs.
+    if kind == "price":
+        assert metrics(task, whole.head, score(whole.onnx, rows), rows)["coverage"] == (
+            pytest.approx(0.9, abs=0.03)
+        )
+    if kind == "risk":
+        train = panel().rows(split_of(panel(), kind).mask(panel(), "train"))
+        told = make_head(kind, whole.head).decode(score(whole.onnx, train), None)
+        assert np.mean(told["risk"] < 60) == pytest.approx(0.6, abs=0.02)
 
 
 # ---------------------------------------------------------------- baselines and heads
