@@ -20,6 +20,7 @@ from models.common.errors import BundleError, ModelNotFound
 from models.common.heads import Answer
 from models.common.names import Address, resolve
 from models.common.opening import opening_now
+from models.common.regimes import RegimeConfidence, read_regimes, regimes_path
 from models.common.registry import ROLES, PredictionModelRegistry
 from models.common.rows import Seen, check_definitions, check_timeframe, close_in, to_matrix
 from models.common.slot import Slot
@@ -97,6 +98,27 @@ class Model(BaseModel):
     def bundle(self) -> Bundle:
         """The version that answers now, to make several calls with the same one."""
         return self._current()
+
+    @property
+    def regimes(self) -> RegimeConfidence | None:
+        """What its confidence is worth by regime, read anew; None where nothing is known of it.
+
+        Learnt by the last turn for what serves its slot: not for its other lines.
+
+        Examples
+        --------
+        >>> rows = fm.get_features("BTC-USDT", "5m", [*model.features, *COLUMNS])  # doctest: +SKIP
+        >>> model.regimes.adjust(model.predict(rows), rows)  # doctest: +SKIP
+
+        Raises
+        ------
+        EnsembleError
+            When the file is damaged.
+        """
+        bundle = self._current()
+        found = read_regimes(regimes_path(self._registry.root, bundle.slot))
+        line = (found.about or {}).get("line") if found else None
+        return found if line in (None, bundle.metadata["recipe"]) else None
 
     def predict(self, features: Any, *, close: Any = None) -> Answer:
         """Return the answers to the rows of `features`; see `BaseModel.predict`.

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from models.common.errors import EnsembleError, FeatureError
-from models.common.predictor import EnsemblePredictor, load_model
+from models.common.predictor import EnsemblePredictor, Model, load_model
 from models.common.regimes import (
     COLUMNS,
     NAMES,
@@ -189,4 +189,18 @@ def test_what_a_slot_knows_of_its_regimes_lies_beside_its_versions(home: Path) -
     path.write_text("[]")
     with pytest.raises(EnsembleError, match=r"regimes-1m.json"):
         read_regimes(path)
+    path.unlink()
+
+
+def test_a_model_knows_what_its_confidence_is_worth_if_it_is_the_line_that_serves(
+    home: Path,
+) -> None:
+    model = load_model("direction-a", home=home)
+    assert isinstance(model, Model)
+    assert model.regimes is None
+    path = regimes_path(home / "models", model.slot)
+    for line, known in (("tiny", True), ("another", False)):
+        learnt = RegimeConfidence(EDGES, (0.5,) * 9, about={"line": line})
+        path.write_text(json.dumps(learnt.as_dict()))
+        assert (model.regimes == learnt) is known
     path.unlink()
