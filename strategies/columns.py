@@ -14,10 +14,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from market.symbols import parse_symbol
+from strategies.codes import Floats, Whole
 from strategies.errors import BadTerms
 
 Frame: TypeAlias = pd.DataFrame | pd.Series
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,9 +87,7 @@ class Quantities:
 Columns: TypeAlias = Targets | Entries | Quantities
 
 
-def matrix(
-    frame: Frame, what: str, symbols: tuple[str, ...], opens_ms: NDArray[np.int64]
-) -> Floats:
+def matrix(frame: Frame, what: str, symbols: tuple[str, ...], opens_ms: Whole) -> Floats:
     """Return a frame's values at the rows and columns of candles, float64[T, S], else NaN.
 
     Parameters
@@ -110,13 +108,7 @@ def matrix(
     """
     table = _table(frame, what, symbols)
     times = _times(table.index, what)
-    rows = np.minimum(np.searchsorted(opens_ms, times), len(opens_ms) - 1)
-    unknown = int((opens_ms[rows] != times).sum()) if len(opens_ms) else len(times)
-    if unknown or len(np.unique(rows)) < len(rows):
-        raise BadTerms(
-            f"{what}: {unknown} of {len(times)} rows have no candle that opens then, "
-            f"{len(rows) - len(np.unique(rows))} are double; index signals like their candles"
-        )
+    rows = _rows(times, what, opens_ms)
     values = np.full((len(opens_ms), len(symbols)), np.nan)
     for j, symbol in enumerate(symbols):
         if symbol in table.columns:
@@ -127,7 +119,7 @@ def matrix(
     return values
 
 
-def sides(entries: Entries, symbols: tuple[str, ...], opens_ms: NDArray[np.int64]) -> Floats:
+def sides(entries: Entries, symbols: tuple[str, ...], opens_ms: Whole) -> Floats:
     """Return entries as one matrix: 1 long, -1 short, NaN neither.
 
     Raises
@@ -145,9 +137,7 @@ def sides(entries: Entries, symbols: tuple[str, ...], opens_ms: NDArray[np.int64
     return np.where(long, 1.0, np.where(short, -1.0, np.nan))
 
 
-def leavings(
-    entries: Entries, symbols: tuple[str, ...], opens_ms: NDArray[np.int64]
-) -> NDArray[np.bool_]:
+def leavings(entries: Entries, symbols: tuple[str, ...], opens_ms: Whole) -> NDArray[np.bool_]:
     """Return exits as bool[T, S]; of no rows where there are none."""
     if entries.exits is None:
         return np.zeros((0, len(symbols)), np.bool_)
@@ -155,13 +145,28 @@ def leavings(
 
 
 def _truths(
-    frame: Frame, what: str, symbols: tuple[str, ...], opens_ms: NDArray[np.int64]
+    frame: Frame, what: str, symbols: tuple[str, ...], opens_ms: Whole
 ) -> NDArray[np.bool_]:
     values = matrix(frame, what, symbols, opens_ms)
-    other = int((~np.isin(values, (0.0, 1.0)) & ~np.isnan(values)).sum())
+    other = int(((values != 0.0) & (values != 1.0) & ~np.isnan(values)).sum())
     if other:
         raise BadTerms(f"{what}: {other} values are neither true nor false")
     return np.asarray(values == 1.0)
+
+
+def _rows(times: Whole, what: str, opens_ms: Whole) -> Whole | slice:
+    """Return at which candles the times are."""
+    if np.array_equal(times, opens_ms):
+        return slice(None)
+    rows = np.minimum(np.searchsorted(opens_ms, times), len(opens_ms) - 1)
+    unknown = int((opens_ms[rows] != times).sum())
+    double = int((np.diff(np.sort(times)) == 0).sum())
+    if unknown or double:
+        raise BadTerms(
+            f"{what}: {unknown} of {len(times)} rows have no candle that opens then, "
+            f"{double} are double; index signals like their candles"
+        )
+    return rows
 
 
 def _table(frame: Frame, what: str, symbols: tuple[str, ...]) -> pd.DataFrame:
@@ -176,7 +181,7 @@ def _table(frame: Frame, what: str, symbols: tuple[str, ...]) -> pd.DataFrame:
     return table
 
 
-def _times(index: pd.Index, what: str) -> NDArray[np.int64]:
+def _times(index: pd.Index, what: str) -> Whole:
     if not isinstance(index, pd.DatetimeIndex):
         raise BadTerms(f"{what}: the index is {index.dtype}; index signals like their candles")
     utc = index.tz_localize("UTC") if index.tz is None else index

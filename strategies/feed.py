@@ -58,7 +58,8 @@ class Feed:
     def closes_ms(self) -> NDArray[np.int64]:
         """Return the times at which a bar of any symbol closes, int64 [T], increasing."""
         opens = [open_ms(frame) for frame in self.candles.values()]
-        union = opens[0] if len(opens) == 1 else np.unique(np.concatenate(opens))
+        same = all(np.array_equal(opens[0], other) for other in opens[1:])
+        union = opens[0] if same else np.unique(np.concatenate(opens))
         return np.asarray(union + self.step_ms)
 
     def closes(self) -> pd.DataFrame:

@@ -23,6 +23,7 @@ from strategies.ratios import Floats, deviation, kurtosis, skewness
 DRAWS = 2000
 LEVEL = 0.95
 LEAST_BLOCK = 60
+MOST_BLOCKS = 500
 UNPROVEN = float("nan")
 
 
@@ -224,6 +225,8 @@ def sharpe_interval(
 def block_for(bars: int, holding: float) -> float:
     """Return the expected block for a run: four holding times, at least 60 bars, at most n / 4.
 
-    Bars of one trade share its luck; a block must be longer than the trade.
+    Bars of one trade share its luck; a block must be longer than the trade. In a long run it is a
+    five-hundredth: more blocks would take time and tell nothing more.
     """
-    return max(1.0, min(max(float(LEAST_BLOCK), 4 * holding), bars / 4))
+    least = max(float(LEAST_BLOCK), bars / MOST_BLOCKS)
+    return max(1.0, min(max(least, 4 * holding), bars / 4))

@@ -84,7 +84,7 @@ def run_signals(
         opens_ms, opens, closes, wishes, ends, ranks, float(initial_cash), told.step_ms, mode,
         terms_of(costs), size, True,
     )  # fmt: skip
-    times = stamps(opens_ms + told.step_ms)
+    times, latest = stamps(opens_ms + told.step_ms), told.closes()
     return Run(
         initial_cash=float(initial_cash),
         timeframe=told.timeframe,
@@ -94,9 +94,9 @@ def run_signals(
         source=str(told.told.get("source", "")),
         equity=pd.Series(equity, times, name="equity"),
         exposure=pd.DataFrame(exposure, times, list(told.symbols)),
-        close=told.closes().set_axis(times),
+        close=latest.set_axis(times),
         fills=_fills(fills, told.symbols, opens_ms),
-        trades=_trades(fills, closes, told, opens_ms, ranks),
+        trades=_trades(fills, closes, latest, told, opens_ms, ranks),
         refused=_refusals(refusals, told, opens_ms),
         bars=int(np.isfinite(closes).sum()),
         strategy="columns",
@@ -156,12 +156,17 @@ def _fills(fills: Floats, symbols: tuple[str, ...], opens_ms: Whole) -> pd.DataF
 
 
 def _trades(
-    fills: Floats, closes: Floats, told: Feed, opens_ms: Whole, ranks: Whole
+    fills: Floats,
+    closes: Floats,
+    latest: pd.DataFrame,
+    told: Feed,
+    opens_ms: Whole,
+    ranks: Whole,
 ) -> pd.DataFrame:
     rows, still = fills[:, c.ROW].astype(np.int64), len(c.REASONS)
     numbers = np.cumsum(np.isfinite(closes), axis=0, dtype=np.int64) - 1
     of_fills = numbers[rows, fills[:, c.SYMBOL].astype(np.int64)]
-    marks = told.closes().to_numpy(np.float64)[-1]
+    marks = latest.to_numpy(np.float64)[-1]
     made = tally(fills, of_fills, marks, numbers[-1], ranks, still)
     times = np.append(opens_ms, opens_ms[-1] + told.step_ms)  # row -1: still open at the last close
     size = np.abs(made[:, t.SIGNED])

@@ -78,37 +78,39 @@ def walk(
     line = (np.empty((symbols, places, 4)), np.zeros(symbols, np.int64))
     equity, exposure = np.empty(rows), np.zeros((rows if tells else 0, symbols))
     fills, refusals = np.empty((256, c.LOG_WIDTH)), np.empty((256, c.LOG_WIDTH))
-    logged = np.zeros(2, np.int64)
+    logged, waits = np.zeros(2, np.int64), False
     for t in range(rows):
-        if line[1].any():
+        if waits:
             if tells:
                 fills = _roomy(fills, logged[0], 2 * symbols * places)
                 refusals = _roomy(refusals, logged[1], 2 * symbols * places)
             log = (fills, refusals, logged, tells)
             due_ms = ms[t] - terms[2] * step_ms
-            _reduce(t, due_ms, opens[t], ranks, state, line, terms, log)
-            _open(t, due_ms, opens[t], ranks, state, line, terms, log)
-        worth = equity[t] = _mark(closes[t], state)
-        for s in range(symbols if tells and worth > 0.0 else 0):
-            if state[1][s] != 0.0:
-                exposure[t, s] = state[1][s] * state[2][s] / worth
+            _reduce(t, due_ms, opens, ranks, state, line, terms, log)
+            _open(t, due_ms, opens, ranks, state, line, terms, log)
+            waits = bool(line[1].any())
+        worth = equity[t] = _mark(t, closes, state)
         for s in range(symbols):
-            if not isnan(closes[t, s]):
-                ending = len(ends) > 0 and ends[t, s]
+            if tells and worth > 0.0 and state[1][s] != 0.0:
+                exposure[t, s] = state[1][s] * state[2][s] / worth
+            ending = len(ends) > 0 and ends[t, s]
+            asked = worth <= 0.0 or ending or not isnan(wishes[t, s])
+            if asked and not isnan(closes[t, s]):
                 before = line[1][s]
                 _decide(s, wishes[t, s], ending, worth, mode, terms[4], size, state, line)
                 line[0][s, before : line[1][s], _ASKED_MS] = ms[t]
+                waits = waits or line[1][s] > 0
     return equity, exposure, fills[: logged[0]], refusals[: logged[1]]
 
 
 @njit(error_model="numpy")
-def _mark(closes: Floats, state: State) -> float:
+def _mark(t: int, closes: Floats, state: State) -> float:
     """Mark positions at the closes and return what the account is worth."""
     account, held, marks = state
     worth: float = account[0]
     for s in range(len(held)):
-        if not isnan(closes[s]):
-            marks[s] = closes[s]
+        if not isnan(closes[t, s]):
+            marks[s] = closes[t, s]
         if held[s] != 0.0:
             worth += held[s] * marks[s]
     return worth
@@ -127,8 +129,6 @@ def _decide(
     line: Line,
 ) -> None:
     """Put what is wished for at a close into the queue."""
-    if worth > 0.0 and isnan(wish) and not ending:
-        return
     aimed = state[1][s]
     for k in range(line[1][s]):
         aimed += line[0][s, k, _RESTS]
@@ -189,14 +189,14 @@ def _reduce(
     """Fill what closes; what is left of an order stays in the queue."""
     held, (queue, waiting) = state[1], line
     for s in ranks:
-        for k in range(0 if isnan(opens[s]) else waiting[s]):
+        for k in range(0 if isnan(opens[t, s]) else waiting[s]):
             order = queue[s, k]
             if order[_ASKED_MS] > due_ms:
                 break
             rest, why = order[_RESTS], order[_WHY]
             if held[s] * rest < 0.0:
                 part = -held[s] if abs(rest) >= abs(held[s]) else rest
-                _fill(t, s, part, opens[s], why, state, terms, log)
+                _fill(t, s, part, opens[t, s], why, state, terms, log)
                 rest -= part
             if rest != 0.0 and order[_ONLY_REDUCES] != 0.0:
                 _refuse(t, s, rest, c.NOTHING_HELD, 0.0, order, log)
@@ -219,9 +219,9 @@ def _open(
     queue, waiting = line
     for s in ranks:
         done = 0
-        while done < waiting[s] and not isnan(opens[s]) and queue[s, done, _ASKED_MS] <= due_ms:
+        while done < waiting[s] and not isnan(opens[t, s]) and queue[s, done, _ASKED_MS] <= due_ms:
             if queue[s, done, _RESTS] != 0.0:
-                _take(t, s, queue[s, done], opens[s], state, terms, log)
+                _take(t, s, queue[s, done], opens[t, s], state, terms, log)
             done += 1
         for k in range(done, waiting[s] if done else 0):
             queue[s, k - done] = queue[s, k]

@@ -122,3 +122,4 @@ def test_blocks_are_longer_than_trades_and_much_shorter_than_the_series() -> Non
     assert block_for(10_000, holding=60) == 240
     assert block_for(100, holding=60) == 25
     assert block_for(2, holding=60) == 1
+    assert block_for(1_000_000, holding=5) == 2000

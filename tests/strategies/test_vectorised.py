@@ -57,17 +57,19 @@ def test_orders_as_columns_and_as_events_are_one_account(costs: Costs, gaps: flo
 
 
 @pytest.mark.parametrize("costs", TERMS, ids=range(len(TERMS)))
-@pytest.mark.parametrize("gaps", [0.0, 0.2])
-def test_entries_and_exits_are_what_the_engine_makes_of_them(costs: Costs, gaps: float) -> None:
+@pytest.mark.parametrize(("gaps", "fraction"), [(0.0, 0.3), (0.2, 0.3), (0.0, 0.9)])
+def test_entries_and_exits_are_what_the_engine_makes_of_them(
+    costs: Costs, gaps: float, fraction: float
+) -> None:
     candles = walks(SYMBOLS, seed=3, gaps=gaps)
     sides = np.sign(some(candles, 0.1, seed=4))
     leave = pd.DataFrame(
         np.tile(np.random.default_rng(5).random((len(sides), 1)) < 0.1, 3), sides.index, SYMBOLS
     )
-    entries = Entries(sides > 0, sides < 0, leave, fraction=0.3)
+    entries = Entries(sides > 0, sides < 0, leave, fraction)
     run = run_signals(candles, entries, 10_000, costs)
     engine = BacktestEngine(
-        Told(sides), 10_000, costs=costs, sizing=FixedFraction(0.3),
+        Told(sides), 10_000, costs=costs, sizing=FixedFraction(fraction),
         exits=(OppositeSignal(), Column(leave)),
     ).account(candles)  # fmt: skip
     pd.testing.assert_series_equal(run.equity, engine.equity, rtol=1e-12, atol=0)
