@@ -1,4 +1,4 @@
-"""The clock of the run: seconds of the bars that count, the best of several rounds."""
+"""The clock of the run: CPU seconds of one thread, so that a busy machine tells the same."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ ROUNDS = 3
 
 
 def best(call: Callable[[], Any], rounds: int = ROUNDS) -> tuple[float, Any]:
-    """Return the least seconds of several calls, and what the last one returned."""
+    """Return the least CPU seconds of several calls, and what the last one returned."""
     least, found = float("inf"), None
     for _ in range(rounds):
-        begun = time.perf_counter()
+        begun = time.process_time()
         found = call()
-        least = min(least, time.perf_counter() - begun)
+        least = min(least, time.process_time() - begun)
     return least, found
 
 
 class Timed:
-    """Seconds and bars from the first bar that a strategy is asked about on: not the warm-up."""
+    """CPU seconds and bars, from the first bar that a strategy is asked about on."""
 
     def __init__(self, strategy: BaseStrategy) -> None:
         self.bars = 0
@@ -31,12 +31,12 @@ class Timed:
 
         def timed(*bar: Any) -> Any:
             if not self.bars:
-                self._begun = time.perf_counter()
+                self._begun = time.process_time()
             self.bars += 1
             return detect(*bar)
 
         vars(strategy)["detect"] = timed
 
     def rate(self) -> float:
-        """Return bars a second until now."""
-        return self.bars / (time.perf_counter() - self._begun)
+        """Return bars a CPU second until now."""
+        return self.bars / (time.process_time() - self._begun)

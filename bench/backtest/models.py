@@ -99,21 +99,21 @@ def seed_table(team: Team) -> list[dict[str, Any]]:
 def _seconds(strategy: BaseStrategy, candles: pd.DataFrame, bars: int) -> float:
     """Return the seconds of a whole backtest: warm-up, bars and account."""
     start = candles.index[-bars] + pd.Timedelta("1min")
-    begun = time.perf_counter()
+    begun = time.process_time()
     BacktestEngine(strategy).account(candles, SYMBOL, start)
-    return time.perf_counter() - begun
+    return time.process_time() - begun
 
 
 def _once(strategy: MLPredictiveStrategy, candles: pd.DataFrame) -> float:
-    begun = time.perf_counter()
+    begun = time.process_time()
     strategy.enable_feature_cache(candles, SYMBOL, names=strategy.model.features)
-    return time.perf_counter() - begun
+    return time.process_time() - begun
 
 
 def _engineer(candles: pd.DataFrame) -> float:
     """Return the seconds of the document's own loop: its engineer over a growing window."""
     engineer = PriceFeatureEngineer()
-    begun = time.perf_counter()
+    begun = time.process_time()
     for end in range(1, len(candles) + 1):
         engineer.engineer_features(candles.iloc[:end])
-    return time.perf_counter() - begun
+    return time.process_time() - begun

@@ -46,7 +46,7 @@ def by_backtesting(candles: pd.DataFrame, quantity: np.ndarray) -> tuple[float, 
 
     frame = candles.rename(columns=str.capitalize)
     test = backtesting.Backtest(
-        frame, Orders, cash=CASH, commission=FEE, exclusive_orders=False, finalize_trades=True
+        frame, Orders, cash=CASH, commission=FEE, exclusive_orders=False
     )
     return float(test.run()["Equity Final [$]"]), backtesting.__version__
 
@@ -61,9 +61,9 @@ def main() -> None:
     least = float("inf")
     warnings.simplefilter("ignore")
     for _ in range(ROUNDS + 1):  # the first compiles
-        begun = time.perf_counter()
+        begun = time.process_time()
         equity, version = call(candles, kept["quantity"])
-        least = min(least, time.perf_counter() - begun)
+        least = min(least, time.process_time() - begun)
     print(json.dumps({"seconds": least, "equity": equity, "version": version}))
 
 

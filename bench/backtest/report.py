@@ -16,12 +16,12 @@ def report(found: dict[str, Any], *, simulated: bool) -> str:
     parts = [
         "# Backtest: bars a second",
         f"Written by `python -m bench.backtest --write` on {os.cpu_count()} cores of "
-        f"{platform.machine()}, Python {platform.python_version()}; one thread. "
+        f"{platform.machine()}, Python {platform.python_version()}; one thread, CPU seconds. "
         f"{'Simulated' if simulated else 'Real'} candles of 1m for the models, a random walk for "
         "the races. What compiles is warmed up first.",
         "## Events, with five models at every bar",
         _table(
-            ["features", "bars a second", "bars", "trades"],
+            ["features", "bars a CPU second", "bars", "trades"],
             [
                 [_HOW[how], f"{one['rate']:,.0f}", f"{one['bars']:,.0f}", f"{one['trades']:,.0f}"]
                 for how, one in five.items()
@@ -42,7 +42,7 @@ def report(found: dict[str, Any], *, simulated: bool) -> str:
         "vectorbt gives its portfolio with its last value; ours the account with every fill, "
         "trade and refusal. backtesting.py is left out here.",
         "## The document's table",
-        "Seconds of a backtest with one price model, features had in four ways in the same run, "
+        "CPU seconds of a backtest with one price model, features had in four ways in one run, "
         "beside the seconds that the document states for its own models and machine.",
         _seed(found["seed"]),
         "*Anew* computes all features of all bars again at every bar, with the engine; *the "
@@ -84,7 +84,7 @@ def _race(found: dict[str, Any]) -> str:
             rows.append([name, f"{one['rate']:,.0f}", f"{one['seconds']:.3f}", f"{off:.0e}"])
         elif isinstance(one, str):
             rows.append([f"{who}: {one}", "", "", ""])
-    return _table(["", "bars a second", "seconds", "last equity off by"], rows)
+    return _table(["", "bars a CPU second", "CPU seconds", "last equity off by"], rows)
 
 
 def _seed(rows: list[dict[str, Any]]) -> str:

@@ -36,7 +36,7 @@ def market(run: Run) -> str:
     """Return whose candles these are; what is simulated says so first."""
     if run.simulated:
         return f"SIMULATED market{f' ({run.source})' if run.source else ''}"
-    return run.source or "candles that do not say whose they are"
+    return f"candles of {run.source}" if run.source else "candles that do not say whose they are"
 
 
 def verdict(run: Run, figures: Figures) -> str:
