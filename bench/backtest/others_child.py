@@ -45,9 +45,7 @@ def by_backtesting(candles: pd.DataFrame, quantity: np.ndarray) -> tuple[float, 
                 self.sell(size=int(-change))
 
     frame = candles.rename(columns=str.capitalize)
-    test = backtesting.Backtest(
-        frame, Orders, cash=CASH, commission=FEE, exclusive_orders=False
-    )
+    test = backtesting.Backtest(frame, Orders, cash=CASH, commission=FEE, exclusive_orders=False)
     return float(test.run()["Equity Final [$]"]), backtesting.__version__
 
 
