@@ -135,6 +135,7 @@ def show(found: Mapping[str, Any]) -> None:
     )
     console.show(f"picture    {escape(found['picture'])}")
     console.show(f"decisions  {escape(found['folder'])}/decisions.json")
+    console.show(f"earned?    tidewheel backtest ml_enhanced --replay {escape(found['name'])}")
     if found["mlflow_run"]:
         console.show(f"MLflow run {found['mlflow_run']}")
 

@@ -43,6 +43,9 @@ def verdict(run: Run, figures: Figures) -> str:
     """Return in two or three sentences what a person must know before all else."""
     performance, trading = figures["performance"], figures["trading"]
     parts = [f"{percent(performance['total_return'])} after costs"]
+    if run.bankrupt:
+        ruined = pd.Timestamp(run.equity.index[int((run.equity <= 0).to_numpy().argmax())])
+        parts = [f"The account was ruined at {ruined:%Y-%m-%d %H:%M} UTC"]
     hold = at(figures, "baselines", "buy_and_hold", "total_return")
     if hold is not None:
         parts.append(f"buying and holding {percent(hold)}")

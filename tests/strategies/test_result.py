@@ -7,6 +7,7 @@ import math
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -153,6 +154,14 @@ def test_the_verdict_puts_edge_beside_cost_and_claims_no_skill_without_proof(res
     figures = {k: dict(v) for k, v in result.items()}
     figures["performance"]["deflated_sharpe"] = 0.97
     assert "Luck alone would seldom" in verdict(result.run, figures)
+
+
+def test_a_ruined_account_is_said_to_be_ruined(result) -> None:
+    equity = result.run.equity.copy()
+    equity.iloc[300:] = 0.0
+    run = replace(result.run, equity=equity)
+    assert "The account was ruined at 2025-05-02 01:05 UTC" in verdict(run, result)
+    assert "ruined" not in verdict(result.run, result)
 
 
 def test_a_fall_of_one_bar_is_drawn_however_many_bars_there_are() -> None:
