@@ -14,9 +14,9 @@ TARGETS, ENTRIES, QUANTITIES = 0, 1, 2
 """What a wish is: a share of equity to hold; 1 long and -1 short; a quantity to trade."""
 
 ROW, SYMBOL, QUANTITY, PRICE, FEE, REASON, SLIPPAGE = range(7)
-"""Columns of the fills; the refusals have the first three, `KIND`, `ROOM`, `REASON`, `ASKED_MS`."""
-KIND, ROOM, ASKED_MS = 3, 4, 6
-LOG_WIDTH = 7
+"""Columns of the fills; the refusals have the first three, `REASON`, and those below."""
+KIND, ROOM, ASKED_MS, ORDERED = 3, 4, 6, 7
+LOG_WIDTH = 8
 
 TARGET, SIGNAL, ORDER, EXIT, OPPOSITE, BANKRUPT = range(6)
 REASONS = ("target", "signal", "order", "exit", "opposite signal", "bankrupt")
@@ -27,6 +27,6 @@ Terms: TypeAlias = tuple[float, float, int, float, bool, float]
 State: TypeAlias = tuple[Floats, Floats, Floats]
 """Cash [1], quantities held [S], latest closes [S]."""
 Line: TypeAlias = tuple[Floats, Whole]
-"""Waiting orders of each symbol [S, places, 4], and how many [S]."""
+"""Waiting orders of each symbol [S, places, 5], and how many [S]."""
 Log: TypeAlias = tuple[Floats, Floats, Whole, bool]
 """Fills, refusals, how many of each [2], and whether they are wanted at all."""

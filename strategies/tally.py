@@ -23,7 +23,7 @@ def tally(
 
     Parameters
     ----------
-    fills : float64[n, 7]
+    fills : float64[n, 8]
         As `strategies.walk.walk` tells them.
     numbers : int64[n]
         Number of each fill's bar in its symbol's history.

@@ -194,12 +194,10 @@ def _words(names: tuple[str, ...], which: NDArray[np.generic]) -> pd.Series:
 
 
 def _refusals(refusals: Floats, told: Feed, opens_ms: Whole) -> list[Refusal]:
-    """Return refusals; the quantity of an order that was cut is not known, and NaN."""
     made = []
-    for row, symbol, quantity, kind, room, why, asked_ms in refusals.tolist():
+    for row, symbol, quantity, kind, room, why, asked_ms, ordered in refusals.tolist():
         name, reason = told.symbols[int(symbol)], c.REASONS[int(why)]
         text = WHY_NOT[int(kind)].format(room=room)
-        asked = float("nan") if kind == c.CUT else quantity
-        order = Order(name, asked, reason, int(asked_ms) + told.step_ms)
+        order = Order(name, ordered, reason, int(asked_ms) + told.step_ms)
         made.append(Refusal(order, quantity, text, int(opens_ms[int(row)])))
     return made

@@ -19,7 +19,7 @@ from strategies import codes as c
 from strategies.codes import Floats, Line, Log, State, Terms, Whole
 from strategies.costs import ROUNDING
 
-_RESTS, _ONLY_REDUCES, _WHY, _ASKED_MS = range(4)
+_RESTS, _ONLY_REDUCES, _WHY, _ASKED_MS, _ORDERED = range(5)
 
 
 @compiled
@@ -69,21 +69,20 @@ def walk(
         At the closes.
     exposure : float64[T, S]
         Signed notional / equity.
-    fills, refusals : float64[n, 7]
+    fills, refusals : float64[n, 8]
         In the order in which they happened; columns as in `strategies.codes`.
     """
     rows, symbols = opens.shape
     state = (np.array([cash]), np.zeros(symbols), np.full(symbols, np.nan))
     places = 2 * terms[2] + 2
-    line = (np.empty((symbols, places, 4)), np.zeros(symbols, np.int64))
+    line = (np.empty((symbols, places, 5)), np.zeros(symbols, np.int64))
     equity, exposure = np.empty(rows), np.zeros((rows if tells else 0, symbols))
     fills, refusals = np.empty((256, c.LOG_WIDTH)), np.empty((256, c.LOG_WIDTH))
     logged, waits = np.zeros(2, np.int64), False
     for t in range(rows):
         if waits:
-            if tells:
-                fills = _roomy(fills, logged[0], 2 * symbols * places)
-                refusals = _roomy(refusals, logged[1], 2 * symbols * places)
+            fills = _roomy(fills, logged[0], 2 * symbols * places)
+            refusals = _roomy(refusals, logged[1], 2 * symbols * places)
             log = (fills, refusals, logged, tells)
             due_ms = ms[t] - terms[2] * step_ms
             _reduce(t, due_ms, opens, ranks, state, line, terms, log)
@@ -171,7 +170,8 @@ def _ask(s: int, quantity: float, only_reduces: bool, why: int, line: Line) -> N
     queue, waiting = line
     if quantity != 0.0 and not isnan(quantity):
         order = queue[s, waiting[s]]
-        order[_RESTS], order[_ONLY_REDUCES], order[_WHY] = quantity, only_reduces, why
+        order[_RESTS], order[_ORDERED] = quantity, quantity
+        order[_ONLY_REDUCES], order[_WHY] = only_reduces, why
         waiting[s] += 1
 
 
@@ -284,7 +284,7 @@ def _refuse(
     if log[3]:
         refusal = log[1][log[2][1]]
         refusal[c.ROW], refusal[c.SYMBOL], refusal[c.QUANTITY] = t, s, quantity
-        refusal[c.KIND], refusal[c.ROOM] = kind, room
+        refusal[c.KIND], refusal[c.ROOM], refusal[c.ORDERED] = kind, room, order[_ORDERED]
         refusal[c.REASON], refusal[c.ASKED_MS] = order[_WHY], order[_ASKED_MS]
         log[2][1] += 1
 

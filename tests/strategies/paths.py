@@ -11,7 +11,7 @@ from strategies.base_strategy import BaseStrategy, Signal
 from strategies.broker import SimulatedBroker
 from strategies.costs import Costs
 from strategies.feed import feed
-from strategies.orders import Bar, Fill, Order
+from strategies.orders import Bar, Order, Refusal
 from strategies.run import fills_table, stamps, trades_table
 
 STEP = 300_000
@@ -53,8 +53,8 @@ def walks(
 
 def by_events(
     candles: Mapping[str, pd.DataFrame], quantity: pd.DataFrame, cash: float, costs: Costs
-) -> tuple[pd.Series, pd.DataFrame, pd.DataFrame, int]:
-    """Return equity, fills, trades and the number of refusals of orders given as quantities."""
+) -> tuple[pd.Series, pd.DataFrame, pd.DataFrame, list[Refusal]]:
+    """Return equity, fills, trades and refusals of orders given as quantities."""
     told = feed(candles)
     broker = SimulatedBroker(cash, costs, told.step_ms)
     wanted = {s: quantity[s].dropna().to_dict() for s in quantity.columns}
@@ -72,7 +72,7 @@ def by_events(
         pd.Series(equity, stamps(ends)),
         fills_table(broker.fills),
         trades_table(trades),
-        len(broker.refused),
+        broker.refused,
     )
 
 
@@ -119,6 +119,3 @@ def assert_same_tables(found: pd.DataFrame, wanted: pd.DataFrame, rel: float = 1
             np.testing.assert_allclose(found[name], wanted[name], rtol=rel, atol=rel * scale)
         else:
             assert found[name].tolist() == wanted[name].tolist(), name
-
-
-__all__ = ["Column", "Fill", "Told", "assert_same_tables", "by_events", "walks"]

@@ -53,7 +53,12 @@ def test_orders_as_columns_and_as_events_are_one_account(costs: Costs, gaps: flo
     assert_same_tables(run.fills, fills)
     if not gaps or costs.latency_bars == 1:  # else opposite orders meet in one bar, and open both
         assert_same_tables(run.trades, trades, rel=1e-10)
-    assert len(run.refused) == refused > 0 or costs.max_leverage > 1
+    assert refused or costs.max_leverage > 1
+    same = [(r.order.symbol, r.order.at_ms, r.ts_ms, r.whole) for r in refused]
+    assert [(r.order.symbol, r.order.at_ms, r.ts_ms, r.whole) for r in run.refused] == same
+    asked = [(r.quantity, r.order.quantity) for r in refused]
+    found = [(r.quantity, r.order.quantity) for r in run.refused]
+    np.testing.assert_allclose(np.reshape(found, (-1, 2)), np.reshape(asked, (-1, 2)), rtol=1e-9)
 
 
 @pytest.mark.parametrize("costs", TERMS, ids=range(len(TERMS)))
