@@ -91,7 +91,7 @@ def command(
     )  # fmt: skip
     asked = Asked(
         strategy, tuple(parameters or ()), first, end, cash, terms,
-        "once" if once else "push", replay, symbols,
+        "once" if once else "push", replay, symbols, source, timeframe,
     )  # fmt: skip
     done, told = run(settings, asked, html)
     if json:

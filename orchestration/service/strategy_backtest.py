@@ -16,7 +16,7 @@ from typing import Literal
 import numpy as np
 
 from market.symbols import parse_symbols
-from market.timeframes import timeframe_ms, utc
+from market.timeframes import parse_timeframe, timeframe_ms, utc
 from models.common.base_model import BaseModel
 from models.common.opening import Opening, opening
 from orchestration.service.backtests.choosing import Chosen, chosen
@@ -54,6 +54,8 @@ class Asked:
         Whose served answers are the models.
     symbols
         Some of the replay's; by default all.
+    source, timeframe
+        Only to be refused where they are not the replay's.
     """
 
     strategy: str
@@ -65,6 +67,8 @@ class Asked:
     features: Literal["push", "once"] = "push"
     replay: str | None = None
     symbols: str | None = None
+    source: str | None = None
+    timeframe: str | None = None
 
 
 @dataclass(frozen=True)
@@ -108,7 +112,7 @@ def backtest(
     """
     idea = chosen(asked.strategy, asked.parameters)
     walk = None if asked.replay is None else walked(settings, asked.replay)
-    own = settings if walk is None else _within(walk, asked.symbols)
+    own = settings if walk is None else _within(walk, asked)
     wanted = asked_days(own, asked.first, asked.end, now, walk)
     clock = walk.clock if walk else Clock()
     with opening(Opening(settings.home, walk.model if walk else None)) as models:
@@ -146,11 +150,18 @@ def _played(
         return engine.account(candles, start=begin)
 
 
-def _within(walk: Walked, symbols: str | None) -> Settings:
+def _within(walk: Walked, asked: Asked) -> Settings:
     """Return the settings of a replay, of some of its symbols."""
-    if symbols is None:
+    for name, given in (("source", asked.source), ("timeframe", asked.timeframe)):
+        there = getattr(walk.settings, name)
+        known = parse_timeframe(given) if given and name == "timeframe" else given
+        if known not in (None, there):
+            raise BadBacktest(
+                f"the {name} of the replay {walk.name} is {there}, not {given}; leave it out"
+            )
+    if asked.symbols is None:
         return walk.settings
-    wanted = parse_symbols(symbols)
+    wanted = parse_symbols(asked.symbols)
     strange = [symbol for symbol in wanted if symbol not in walk.settings.symbols]
     if strange:
         raise BadBacktest(

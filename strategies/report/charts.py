@@ -173,11 +173,11 @@ def _data(curves: Curves) -> str:
         "long": _rounded(curves.long),
         "short": _rounded(curves.short),
         "says": [
-            ["account ", "equity"],
-            ["held    ", "hold"],
+            ["account", "equity"],
+            ["held", "hold"],
             ["drawdown", "drawdown"],
-            ["long    ", "long"],
-            ["short   ", "short"],
+            ["long", "long"],
+            ["short", "short"],
         ],
     }
     text = json.dumps(content, separators=(",", ":"))

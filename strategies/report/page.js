@@ -26,8 +26,15 @@ const show = (plot, share) => {
   tip.className = "tip";
   tip.style[left < 55 ? "left" : "right"] = `calc(${left < 55 ? left : 100 - left}% + 8px)`;
   const when = new Date(data.at[k]).toISOString().slice(0, 16).replace("T", " ");
-  tip.textContent = [`${when} UTC`, ...data.says.map(([word, name]) =>
-    `${word} ${data[name][k] > 0 ? "+" : ""}${data[name][k].toFixed(2)} %`)].join("\n");
+  const say = (kind, text) => {
+    tip.appendChild(document.createElement(kind)).textContent = text;
+  };
+  say("em", `${when} UTC`);
+  for (const [word, name] of data.says) {
+    const value = data[name][k];
+    say("span", word);
+    say("b", `${value > 0 ? "+" : ""}${value.toFixed(2).replace("-", "\u2212")} %`);
+  }
 };
 for (const plot of plots) {
   plot.addEventListener("pointermove", (event) => {

@@ -274,6 +274,11 @@ def test_only_what_the_replay_had_can_be_asked(walked: Plan, tmp_path: Path) -> 
     assert later.result.run.bars == 288
     with pytest.raises(BadBacktest, match="and not XRP-USDT"):
         follow(walked, tmp_path, symbols="XRP-USDT")
+    with pytest.raises(BadBacktest, match="timeframe of the replay walk is 5m, not 1m"):
+        follow(walked, tmp_path, timeframe="1m")
+    longer = follow(walked, tmp_path, first="2025-05-01", symbols="ETH-USDT", timeframe="5min")
+    assert longer.result.run.bars == 2 * 288
+    assert "did not serve are left out" in longer.result.notes[0]
     with pytest.raises(BadBacktest, match="the replay went from"):
         follow(walked, tmp_path, first="2025-06-01")
     with pytest.raises(BadReplay, match="there are walk"):

@@ -49,7 +49,10 @@ def asked_days(
     last = moment_ms(end) if end else latest
     usual = replay.first_ms if replay else last - int(settings.days * DAY_MS)
     begin = moment_ms(first) if first else usual
+    notes: tuple[str, ...] = ()
     if replay is not None:
+        if begin < replay.first_ms or last > replay.end_ms:
+            notes = (f"Days that the replay {replay.name} did not serve are left out.",)
         begin, last = max(begin, replay.first_ms), min(last, replay.end_ms)
     begin, last = -(-begin // step) * step, last // step * step
     if last - begin < 2 * step:
@@ -57,7 +60,7 @@ def asked_days(
             f"from {utc(begin)} to {utc(last)} there are no two bars"
             + (f"; the replay went from {span(replay)}" if replay else "")
         )
-    return Days(begin, last)
+    return Days(begin, last, notes)
 
 
 def unseen(days: Days, models: Mapping[str, BaseModel]) -> Days:
