@@ -32,6 +32,7 @@ PLANTED = {
     "sqlalchemy": ("serving/cli.py", "import sqlalchemy"),
     "fastapi": ("flows/cycle.py", "import fastapi"),
     "small-runtime": ("models/common/heads.py", "import sklearn"),
+    "oracles": ("strategies/vectorised.py", "import vectorbt"),
     "targets": ("strategies/base_strategy.py", "import ml_pipeline.targets"),
     "pure-core": ("ml_pipeline/losses.py", "import random"),
 }
