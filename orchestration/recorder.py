@@ -25,7 +25,7 @@ from collections import Counter, deque
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -36,7 +36,9 @@ from models.common.heads import Answer
 from orchestration.said import Said, drain, write
 from orchestration.spool import Spool
 from orchestration.store.errors import BadRecord, DatabaseError
-from orchestration.store.store import Store
+
+if TYPE_CHECKING:
+    from orchestration.store.store import Store
 
 EVERY_S = 5.0
 """Seconds between two writes."""
@@ -105,6 +107,7 @@ class Recorder:
     def at_home(cls, home: str | Path | None = None, **options: Any) -> Recorder:
         """Return a recorder into the ledger of a home, by its settings."""
         from orchestration.settings import load_settings  # only here: others bring their store
+        from orchestration.store.store import Store
 
         settings = load_settings(home=home)
         return cls(Store(settings.store_url), spool=settings.spool_dir, **options)

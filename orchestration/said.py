@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -15,7 +15,9 @@ from orchestration.roles import roles
 from orchestration.spool import Spool
 from orchestration.store.errors import BadRecord, UnknownModel
 from orchestration.store.records import SERVES_FROM
-from orchestration.store.store import Store
+
+if TYPE_CHECKING:
+    from orchestration.store.store import Store
 
 LATE_MS = 3_600_000
 """A bar that closed longer ago is no live one: who predicts the past does not serve."""

@@ -149,3 +149,32 @@ class TrialRecord(_Plain):
     runs: int
     first_at: datetime
     last_at: datetime
+
+
+@dataclass(frozen=True)
+class AnswerRecord:
+    """One answer of the prediction engine, as its cache keeps it.
+
+    Attributes
+    ----------
+    version
+        Slot and version that answered, ``majors/price/1h/2025-05-28T0000Z_1h_ridge``.
+    symbol, ts_ms
+        Whose bar, and when it opened; the symbol is empty where nobody said whose.
+    features
+        Digest of what it was asked with.
+    answer
+        What it said.
+    made_ms
+        When it said so, epoch milliseconds.
+    id
+        In order of writing; 0 until it is written.
+    """
+
+    version: str
+    symbol: str
+    ts_ms: int
+    features: str
+    answer: dict[str, Any]
+    made_ms: int
+    id: int = 0

@@ -12,6 +12,7 @@ import pytest
 from market.source import open_source
 from ml_pipeline.panel import Panel
 from orchestration import engine
+from orchestration.engine import recording
 from orchestration.store.store import Store
 from tests.deciding.ledgers import DIRECTION, MINUTE, START, START_MS, say
 
@@ -78,7 +79,7 @@ def test_a_symbol_whose_candles_came_late_is_predicted_all_the_same(
 ) -> None:
     store.register_model(DIRECTION.key, "v1", status="champion", serves_from_ms=START_MS + MINUTE)
     registry: Any = SimpleNamespace(folder=lambda *_: None, read=lambda _: None)
-    monkeypatch.setattr(engine, "raw_output", lambda _, panel: np.full((len(panel), 1), 0.6))
+    monkeypatch.setattr(recording, "raw_output", lambda _, panel: np.full((len(panel), 1), 0.6))
     alone = bars_of("B", bars=range(4))
     assert engine.record(store, registry, DIRECTION, alone, START_MS).rows == 3
     both = bars_of("A", "B", bars=range(6))
@@ -96,7 +97,7 @@ def test_bars_before_a_promotion_by_hand_are_those_of_the_champion_before(
     store.register_model(DIRECTION.key, "old", **began, **old)
     store.register_model(DIRECTION.key, "new", status="champion", reign_began_ms=at, **began)
     registry: Any = SimpleNamespace(folder=lambda *_: None, read=lambda _: None)
-    monkeypatch.setattr(engine, "raw_output", lambda _, panel: np.full((len(panel), 1), 0.6))
+    monkeypatch.setattr(recording, "raw_output", lambda _, panel: np.full((len(panel), 1), 0.6))
     engine.record(store, registry, DIRECTION, bars_of("A", bars=range(4)), START_MS)
 
     def said(version: str) -> list[str]:
@@ -119,7 +120,7 @@ def test_bars_before_one_that_was_written_live_are_predicted_all_the_same(
     store.register_model(DIRECTION.key, "v1", status="champion", serves_from_ms=START_MS + MINUTE)
     say(store, DIRECTION, "v1", "champion", {("B", 3): [0.9]})
     registry: Any = SimpleNamespace(folder=lambda *_: None, read=lambda _: None)
-    monkeypatch.setattr(engine, "raw_output", lambda _, panel: np.full((len(panel), 1), 0.6))
+    monkeypatch.setattr(recording, "raw_output", lambda _, panel: np.full((len(panel), 1), 0.6))
     panel = bars_of("A", "B", bars=range(5))
     assert engine.record(store, registry, DIRECTION, panel, START_MS).rows == 4 + 3
     assert engine.record(store, registry, DIRECTION, panel, START_MS).rows == 0

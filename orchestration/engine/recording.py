@@ -1,4 +1,4 @@
-"""The prediction engine: what the versions in service say about closed bars, and what came of it.
+"""Recording: what the versions in service say about closed bars, and what came of it.
 
 A bar is predicted with the bytes that were in service when it closed, stored once, and resolved
 when its horizon has passed; versions fitted later never rewrite what earlier ones said.
