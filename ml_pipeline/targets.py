@@ -1,4 +1,4 @@
-"""The labels of the five kinds of model: the only code that looks ahead.
+"""The labels of the kinds of model, forecasters included: the only code that looks ahead.
 
 A row is a bar; it is decided on at the bar's *close*. Its label is a statement about the ``h`` bars
 after it, the window ``(t, t + h]``, so it is known when the last of them has closed, at
@@ -141,6 +141,32 @@ def realised_variance(prices: Prices, bars: int) -> Floats:
         return np.full(len(prices.ts), np.nan)
     squares = np.square(np.diff(np.log(prices.close)))
     return _known(prices, bars, sliding_window_view(squares, bars).sum(axis=1))
+
+
+def next_candle(candles: pd.DataFrame, timeframe: str) -> Floats:
+    """Return the next bar as logs of ratios, float64 [n, 4]; NaN where it is missing.
+
+    Gap ln(open / close before), body ln(close / open), upper wick ln(high / max(open, close)) and
+    lower wick ln(min(open, close) / low): whatever they are, wicks not below nought make a
+    possible candle.
+    """
+    prices, opened = Prices.of(candles, timeframe), candles["open"].to_numpy(np.float64)
+    after, close = opened[1:], prices.close[1:]
+    top, bottom = np.maximum(after, close), np.minimum(after, close)
+    ratios = np.array(
+        [after / prices.close[:-1], close / after, prices.high[1:] / top, bottom / prices.low[1:]]
+    )
+    return np.stack([_known(prices, 1, part) for part in np.log(ratios)], axis=1)
+
+
+def mean_ahead(candles: pd.DataFrame, timeframe: str, what: Floats, window: range) -> Floats:
+    """Return the mean of `what` [n] over the bars ``t + k`` for k in `window`, k >= 1; else NaN."""
+    prices, last = Prices.of(candles, timeframe), window[-1]
+    n = max(len(what) - last, 0)
+    sums = np.concatenate([[0.0], np.cumsum(what)])
+    first = window[0]
+    means = (sums[last + 1 : last + 1 + n] - sums[first : first + n]) / len(window)
+    return _known(prices, last, means) if n else np.full(len(what), np.nan)
 
 
 LABELS: Mapping[str, Label] = MappingProxyType(

@@ -1,0 +1,1 @@
+"""Forecasters: trained on the next bar, fed back for as many as wanted, judged at every horizon."""
