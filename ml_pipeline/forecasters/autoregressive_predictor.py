@@ -45,12 +45,7 @@ class AutoregressivePricePredictor(ForecasterPredictor):
         return self._loaded()["return"]
 
     def _told(self, measured: dict[str, dict[str, dict[str, float]]]) -> Metrics:
-        return {**measured["return"], **self._flat(measured["return"])}
-
-    @staticmethod
-    def _flat(parts: dict[str, dict[str, float]]) -> Metrics:
-        """Return the figures under the names that configurations use, ``train_r2`` and so on."""
-        return {f"{p}_{name}": told[name] for p, told in parts.items() for name in ("r2", "rmse")}
+        return dict(measured["return"])
 
     def _by_name(self) -> dict[str, Any]:
         return {"return": {part: self.metrics[part] for part in ("train", "val")}}

@@ -142,10 +142,11 @@ def believe(cone: Cone, past: Past, starts: Rows, rolled: Floats) -> Cone:
     Notes
     -----
     ``s_k = clip(cov / var, 0, 1)`` about nought, in units of σ_k √k, shrunk again as a ridge under
-    a prior: a slope whose HAC z is small weighs little. Then smoothed over the grid.
+    a prior: a slope whose HAC z is small weighs little. Then smoothed over the grid. Where a
+    forecast explains some of the return, the interval narrows by what it leaves.
     """
     stride = int(np.diff(starts).min()) if len(starts) > 1 else 1
-    believed = np.zeros(len(cone.horizons))
+    believed, left = np.zeros(len(cone.horizons)), np.ones(len(cone.horizons))
     for g, k in enumerate(cone.horizons):
         y = past.returns(int(k))[starts]
         known = ~np.isnan(y)
@@ -157,7 +158,18 @@ def believe(cone: Cone, past: Past, starts: Rows, rolled: Floats) -> Cone:
         if variance > 0:
             slope = float((forecast * y).mean()) / variance
             believed[g] = _sure(slope, forecast * y, -(-2 * int(k) // stride))
-    return replace(cone, shrink=np.clip(_smoothed(believed), 0.0, 1.0))
+            left[g] = _left(y, believed[g] * forecast)
+    return replace(
+        cone,
+        shrink=np.clip(_smoothed(believed), 0.0, 1.0),
+        quantile=cone.quantile * _smoothed(left),
+    )
+
+
+def _left(y: Floats, forecast: Floats) -> float:
+    """Return by how much a forecast narrows the interval; never widens it."""
+    whole, rest = np.quantile(np.abs(y), LEVEL), np.quantile(np.abs(y - forecast), LEVEL)
+    return float(min(rest / whole, 1.0)) if whole > 0 else 1.0
 
 
 def _sure(slope: float, products: Floats, lag: int) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -97,6 +98,7 @@ class ForecasterPredictor:
         verbose: bool = False,
         *,
         symbol: str = "",
+        now: datetime | None = None,
     ) -> Metrics:
         """Fit boosters on the next bar, then what is known of each horizon; return the metrics.
 
@@ -115,6 +117,8 @@ class ForecasterPredictor:
             Print the metrics.
         symbol : str
             Whose candles they are; kept with the model.
+        now : datetime, optional
+            Kept as ``trained_at``; by default the present.
 
         Returns
         -------
@@ -153,7 +157,7 @@ class ForecasterPredictor:
         wick = self._wick(targets, parts)
         self._forecaster = self._fitted(past, parts, timeframe, wick)
         self.metrics = self._told(measured)
-        self._forecaster = self._with_about(candles, symbol, parts)
+        self._forecaster = self._with_about(candles, symbol, now or datetime.now(UTC))
         if verbose:
             sys.stdout.write(self.summary() + "\n")
         return self.metrics
@@ -308,7 +312,7 @@ class ForecasterPredictor:
             raise ParityError(f"the graph differs from the booster by {difference:.3g} σ")
         return graph_bytes
 
-    def _with_about(self, candles: pd.DataFrame, symbol: str, parts: boosting.Blocks) -> Forecaster:
+    def _with_about(self, candles: pd.DataFrame, symbol: str, now: datetime) -> Forecaster:
         one = self.forecaster
         times = open_ms(candles)
         about = {
@@ -317,13 +321,21 @@ class ForecasterPredictor:
             "model_params": self.model_params,
             "seed": self.seed,
             "symbol": symbol,
+            "trained_at": now.isoformat(timespec="seconds"),
             "bars": len(candles),
             "trained_from": utc(int(times[0])).isoformat(),
             "trained_through": utc(int(times[-1])).isoformat(),
             "trees": {name: b.num_trees() for name, b in self._boosters.items()},
             "metrics": self.metrics,
+            "training_metrics": self._headline(),
         }
         return replace(one, about=about)
+
+    def _headline(self) -> dict[str, float]:
+        """Return the figures of the close, ``train_r2`` and so on."""
+        parts = self._by_name()
+        close = parts.get("close") or parts["return"]
+        return {f"{p}_{name}": told[name] for p, told in close.items() for name in ("r2", "rmse")}
 
     def _told(self, measured: dict[str, dict[str, dict[str, float]]]) -> Metrics:
         raise NotImplementedError
