@@ -77,7 +77,7 @@ def by_events(
 
 
 class Told(BaseStrategy):
-    """Says what a table of sides says: 1 long, -1 short."""
+    """Says what a table says: above 0 long, below short."""
 
     name = "told"
 
@@ -90,7 +90,7 @@ class Told(BaseStrategy):
         side = sides[at] if at < len(times) and times[at] == ts_ms - STEP else 0
         if not side > 0 and not side < 0:
             return None
-        return Signal(symbol, "LONG" if side > 0 else "SHORT", self.name, 0.5)
+        return Signal(symbol, "LONG" if side > 0 else "SHORT", self.name, 0.5, {"value": side})
 
 
 class Column:

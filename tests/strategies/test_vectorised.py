@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from time import perf_counter
 
 import numpy as np
@@ -9,12 +10,14 @@ import pandas as pd
 import pytest
 
 from strategies.backtest_engine import BacktestEngine
+from strategies.base_strategy import Signal
 from strategies.columns import Entries, Quantities, Targets
 from strategies.costs import Costs
 from strategies.errors import BadTerms
 from strategies.exits import OppositeSignal
 from strategies.sizing import FixedFraction
 from strategies.vectorised import run_signals
+from strategies.window import Seen
 from tests.strategies.paths import Column, Told, assert_same_tables, by_events, walks
 
 SYMBOLS = ("ETH-USDT", "BTC-USDT", "XRP-USDT")  # not in alphabetical order: turns are
@@ -87,6 +90,31 @@ def test_entries_and_exits_are_what_the_engine_makes_of_them(
     )
     assert (run.symbols, run.timeframe, run.simulated) == (SYMBOLS, "5m", True)
     assert run.bars == engine.bars
+
+
+class Shares:
+    """A sizing: the share that the signal tells, corrected whenever it is repeated."""
+
+    rebalance = 1e-15
+
+    def notional(self, signal: Signal, equity: float, price: float, seen: Seen) -> float:
+        return float(abs(signal.details["value"]) * equity)
+
+
+@pytest.mark.parametrize("costs", TERMS, ids=range(len(TERMS)))
+def test_targets_are_what_the_engine_makes_of_wishes_and_shares(costs: Costs) -> None:
+    costs = replace(costs, latency_bars=1)  # a later target overtakes an order, an exit does not
+    candles = walks(SYMBOLS, seed=11)
+    wish = some(candles, 0.15, seed=12) / 2
+    wish[np.random.default_rng(13).random(len(wish)) < 0.03] = 0.0
+    run = run_signals(candles, wish, 10_000, costs)
+    engine = BacktestEngine(
+        Told(wish.where(wish != 0)), 10_000, costs=costs, sizing=Shares(),
+        exits=(OppositeSignal(), Column(wish == 0)),
+    ).account(candles)  # fmt: skip
+    pd.testing.assert_series_equal(run.equity, engine.equity, rtol=1e-12, atol=0)
+    assert len(run.fills) > 100
+    assert_same_tables(run.fills.drop(columns="reason"), engine.fills.drop(columns="reason"), 1e-9)
 
 
 def test_targets_hold_the_share_that_is_wished_for() -> None:
