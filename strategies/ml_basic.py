@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, ClassVar
 
+from models.common.base_model import BaseModel
 from models.common.errors import ModelNotFound
 from models.common.registry import parse_kind
 from strategies.asked_model import AskedModel
@@ -26,7 +27,7 @@ class MLBasicStrategy(BaseStrategy):
 
     Parameters
     ----------
-    model_name : str, optional
+    model_name : str or BaseModel, optional
         One model for all symbols; by default each symbol's, found when it is first looked at.
     timeframe : str
         Bars that the models read.
@@ -39,7 +40,7 @@ class MLBasicStrategy(BaseStrategy):
 
     def __init__(
         self,
-        model_name: str | None = None,
+        model_name: str | BaseModel | None = None,
         timeframe: str = "1h",
         least: float = Costs().round_trip_bps * BPS,
     ) -> None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from strategies.window import Seen
 
-HOURS_A_YEAR = 24 * 365
+FORECASTS_A_YEAR = 6 * 365  # of four hours; the next hour's swings more, and costs twice the fees
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class ForecastVolatility:
 
     annual: float = 0.2
     most: float = 1.0
-    rebalance: float = 0.25
+    rebalance: float = 0.4
 
     def notional(self, signal: Signal, equity: float, price: float, seen: Seen) -> float:
         """Return ``equity · min(most, annual / forecast)``, quote currency."""
@@ -55,7 +55,8 @@ class VolatilityTargetStrategy(BaseStrategy):
     volatility : str or BaseModel
         A model as `load_model` names it, or itself.
     annual : float
-        Volatility wanted, a fraction a year; 0.2 is a third to a half of what major coins do.
+        Volatility wanted of each position, a fraction a year; 0.2 is a third of what major coins
+        do. Positions in several coins move together: share it among them.
     """
 
     name: ClassVar[str] = "volatility_target"
@@ -76,6 +77,6 @@ class VolatilityTargetStrategy(BaseStrategy):
         fm: Features,
     ) -> Signal:
         """Return LONG, with the confidence of a coin and the volatility to be sized by."""
-        hour = self.model.about(symbol, self.sees(fm, ts_ms))["predicted_volatility_1h"]
-        forecast = hour * math.sqrt(HOURS_A_YEAR)
+        four_hours = self.model.about(symbol, self.sees(fm, ts_ms))["predicted_volatility_4h"]
+        forecast = four_hours * math.sqrt(FORECASTS_A_YEAR)
         return Signal(symbol, "LONG", self.name, 0.5, {"forecast": forecast})

@@ -142,7 +142,7 @@ EXAMPLES: dict[str, Any] = {
     "volatility_target": lambda: VolatilityTargetStrategy(
         Told(
             "volatility",
-            by_bar({"predicted_volatility_1h": 0.004}, {"predicted_volatility_1h": 0.008}),
+            by_bar({"predicted_volatility_4h": 0.008}, {"predicted_volatility_4h": 0.016}),
         )
     ),
 }
@@ -169,7 +169,7 @@ def test_the_volatility_target_is_held(monkeypatch) -> None:
     run = BacktestEngine(strategy, costs=Costs.none()).account(walk(1600, seed=81), SYMBOL)
     exposure = run.exposure[SYMBOL].iloc[2:]
     hours = exposure.index.hour
-    annual = {0: 0.004 * math.sqrt(8760), 1: 0.008 * math.sqrt(8760)}
+    annual = {0: 0.008 * math.sqrt(2190), 1: 0.016 * math.sqrt(2190)}
     settled = exposure.index.minute > 3
     for odd, volatility in annual.items():
         held = exposure[(hours % 2 == odd) & settled]
