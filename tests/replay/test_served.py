@@ -127,7 +127,7 @@ def test_rows_of_another_timeframe_are_refused(store: Store) -> None:
 
 def test_what_was_said_after_the_bar_by_a_later_version_does_not_count(store: Store) -> None:
     """A row of the role champion whose version was not there when the bar closed."""
-    said(store, SLOT, "b", "champion", range(3), 0.1)
+    said(store, SLOT, "b", "champion", range(3), 0.1, made=-1)
     asked = model(store, clock=closed(17))
     assert asked.predict(frame(2))["probability"] == 0.7
     assert asked.told()["late"] == 3
