@@ -65,6 +65,7 @@ def command(
     html: Annotated[
         Path | None, typer.Option(help="Write the report there too.", show_default=False)
     ] = None,
+    mlflow: Annotated[bool, typer.Option("--mlflow", help="One run in MLflow too.")] = False,
     home: Annotated[
         Path | None,
         typer.Option(help="Folder of all that is kept.", show_default="TIDEWHEEL_HOME or ./var"),
@@ -93,14 +94,16 @@ def command(
         strategy, tuple(parameters or ()), first, end, cash, terms,
         "once" if once else "push", replay, symbols, source, timeframe,
     )  # fmt: skip
-    done, told = run(settings, asked, html)
+    done, told = run(settings, asked, html, mlflow=mlflow)
     if json:
         console.print_json(told)
     else:
         show(done, told)
 
 
-def run(settings: Any, asked: Any, html: Path | None = None) -> tuple[Any, Json]:
+def run(
+    settings: Any, asked: Any, html: Path | None = None, *, mlflow: bool = False
+) -> tuple[Any, Json]:
     """Run a backtest with a progress bar on stderr; write its report; return it with its facts."""
     from orchestration.service.backtests.leaving import leave
     from orchestration.service.strategy_backtest import backtest
@@ -122,7 +125,12 @@ def run(settings: Any, asked: Any, html: Path | None = None) -> tuple[Any, Json]
         folder = leave(settings, done)
     if html is not None:
         done.result.to_html(html)
-    return done, {**done.to_dict(), "folder": str(folder)}
+    told = {**done.to_dict(), "folder": str(folder), "mlflow_run": None}
+    if mlflow:
+        from orchestration.service.backtests.tracked import track  # only now: it brings MLflow
+
+        told["mlflow_run"] = track(settings, done, folder)
+    return done, told
 
 
 def show(done: Any, told: Mapping[str, Any]) -> None:
@@ -140,6 +148,8 @@ def show(done: Any, told: Mapping[str, Any]) -> None:
     console.show(f"{ideas} tried on {escape(trial['market'])} (tidewheel trials)")
     console.show(f"report   {escape(told['folder'])}/report.html")
     console.show(f"picture  {escape(told['folder'])}/equity.png")
+    if told["mlflow_run"]:
+        console.show(f"MLflow   run {told['mlflow_run']}")
 
 
 def trials(

@@ -7,8 +7,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from mlflow import MlflowClient
 
 from orchestration.service import resources
+from orchestration.settings import load_settings
 from serving import cli
 
 RULE = """
@@ -76,6 +78,26 @@ def test_json_and_the_list_of_trials_tell_the_same(
     assert listed[1]["figures"]["total_return"] == told["performance"]["total_return"]
     assert call(monkeypatch, home, "trials") == 0
     assert "every=30" in capsys.readouterr().out
+
+
+def test_mlflow_has_one_run_for_each_backtest(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    runs = []
+    for fee in ("5", "5", "1"):
+        asked = ("backtest", "rule.py", *DAYS, "--fee-bps", fee, "--once", "--mlflow", "--json")
+        assert call(monkeypatch, home, *asked) == 0
+        told = json.loads(capsys.readouterr().out)
+        runs.append(told["mlflow_run"])
+    assert runs[0] == runs[1] != runs[2]
+    client = MlflowClient(load_settings(home=home).tracking_uri)
+    kept = client.get_run(runs[2])
+    assert kept.info.status == "FINISHED"
+    assert kept.data.params["costs.fee_bps"] == "1.0"
+    assert kept.data.tags["simulated"] == "true"
+    total = told["performance"]["total_return"]
+    assert kept.data.metrics["performance.total_return"] == pytest.approx(total)
+    assert "report.html" in {file.path for file in client.list_artifacts(runs[2])}
 
 
 @pytest.mark.parametrize(

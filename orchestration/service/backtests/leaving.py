@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from orchestration.service.strategy_backtest import Backtested
 
 FOLDER = "backtests"
+REPORT, PICTURE, RESULT = "report.html", "equity.png", "result.json"
 _DIGITS = 12
 
 
@@ -24,9 +25,9 @@ def leave(settings: Settings, done: Backtested) -> Path:
     result = done.result
     folder = settings.home / FOLDER / f"{result.run.strategy}-{done.told['trial']['key'][:_DIGITS]}"
     folder.mkdir(parents=True, exist_ok=True)
-    replace_file(folder / "report.html", result.to_html().encode())
-    replace_file(folder / "equity.png", result.picture())
-    replace_file(folder / "result.json", json.dumps(done.to_dict(), indent=1).encode())
+    replace_file(folder / REPORT, result.to_html().encode())
+    replace_file(folder / PICTURE, result.picture())
+    replace_file(folder / RESULT, json.dumps(done.to_dict(), indent=1).encode())
     replace_file(folder / "trades.csv", result.trades.to_csv(index=False).encode())
     replace_file(folder / "equity.csv", result.equity.to_csv().encode())
     return folder
