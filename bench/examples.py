@@ -125,16 +125,15 @@ def targets(models: Models, candles: Candles) -> str:
     columns = ["volatility", "of holding", "fills", "costs", "after costs", "buy and hold"]
     rows = [f"| `volatility_target`, 20 % a year | {' | '.join(columns)} |"]
     rows += ["|---|---:|---:|---:|---:|---:|---:|"]
-    for symbol, table in candles.items():
+    for name, symbols in {**{s: [s] for s in candles}, "all three": list(candles)}.items():
         strategy = VolatilityTargetStrategy(models["volatility"])
-        run = BacktestEngine(strategy).account({symbol: table}, start=FITTED)
-        close = run.close[symbol]
-        held = np.log(close).diff().iloc[1:]
+        run = BacktestEngine(strategy).account({s: candles[s] for s in symbols}, start=FITTED)
+        worth = (run.close / run.close.iloc[0]).mean(axis=1)
         cost = (run.fills["fee"] + run.fills["slippage"]).sum() / run.initial_cash
         rows.append(
-            f"| {symbol} | {_annual(run.returns):.1%} | {_annual(held):.1%} | {len(run.fills):,} | "
-            f"{cost:.2%} | {run.equity.iloc[-1] / run.initial_cash - 1:+.2%} | "
-            f"{close.iloc[-1] / close.iloc[0] - 1:+.2%} |"
+            f"| {name} | {_annual(run.returns):.1%} | {_annual(worth.pct_change().iloc[1:]):.1%} "
+            f"| {len(run.fills):,} | {cost:.2%} | "
+            f"{run.equity.iloc[-1] / run.initial_cash - 1:+.2%} | {worth.iloc[-1] - 1:+.2%} |"
         )
     return "\n".join(rows)
 

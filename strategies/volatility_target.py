@@ -26,7 +26,7 @@ FORECASTS_A_YEAR = 6 * 365  # of four hours; the next hour's swings more, and co
 
 @dataclass(frozen=True)
 class ForecastVolatility:
-    """Sizing: so much that the position's volatility, as forecast, is the one chosen.
+    """Sizing: so much that the volatility of all positions, as forecast, is the one chosen.
 
     Parameters
     ----------
@@ -43,20 +43,22 @@ class ForecastVolatility:
     rebalance: float = 0.4
 
     def notional(self, signal: Signal, equity: float, price: float, seen: Seen) -> float:
-        """Return ``equity · min(most, annual / forecast)``, quote currency."""
-        return equity * min(self.most, self.annual / float(signal.details["forecast"]))
+        """Return ``equity · min(most, annual / forecast) / symbols``, quote currency."""
+        whole = min(self.most, self.annual / float(signal.details["forecast"]))
+        return equity * whole / int(signal.details["symbols"])
 
 
 class VolatilityTargetStrategy(BaseStrategy):
-    """Long at each bar, sized by the volatility model.
+    """Long at each bar, sized by the volatility model; several symbols share the risk.
+
+    Coins move together, so that equal shares come close to the volatility that was chosen.
 
     Parameters
     ----------
     volatility : str or BaseModel
         A model as `load_model` names it, or itself.
     annual : float
-        Volatility wanted of each position, a fraction a year; 0.2 is a third of what major coins
-        do. Positions in several coins move together: share it among them.
+        Volatility wanted, a fraction a year; 0.2 is a third of what major coins do.
     """
 
     name: ClassVar[str] = "volatility_target"
@@ -66,6 +68,7 @@ class VolatilityTargetStrategy(BaseStrategy):
         self.model = AskedModel(volatility)
         self.sizing = ForecastVolatility(annual)
         self.features = declared(self.model)
+        self._since: dict[str, int] = {}
 
     def detect(
         self,
@@ -75,8 +78,11 @@ class VolatilityTargetStrategy(BaseStrategy):
         ts_ms: int,
         df: pd.DataFrame | None,
         fm: Features,
-    ) -> Signal:
+    ) -> Signal | None:
         """Return LONG, with the confidence of a coin and the volatility to be sized by."""
+        if self._since.setdefault(symbol, ts_ms) == ts_ms:
+            return None  # after one close it is known how many symbols there are
         four_hours = self.model.about(symbol, self.sees(fm, ts_ms))["predicted_volatility_4h"]
         forecast = four_hours * math.sqrt(FORECASTS_A_YEAR)
-        return Signal(symbol, "LONG", self.name, 0.5, {"forecast": forecast})
+        told = {"forecast": forecast, "symbols": len(self._since)}
+        return Signal(symbol, "LONG", self.name, 0.5, told)

@@ -174,11 +174,21 @@ def test_the_volatility_target_is_held(monkeypatch) -> None:
     for odd, volatility in annual.items():
         held = exposure[(hours % 2 == odd) & settled]
         assert held.to_numpy() == pytest.approx(0.2 / volatility, rel=0.3)
-    signal = strategy.detect(*BAR, _Hourly())
+    later = (*BAR[:3], BAR[3] + 60_000, None)
+    signal = strategy.detect(*later, _Hourly())
     assert isinstance(signal, Signal)
     assert strategy.sizing.notional(signal, 1000.0, 100.0, None) == pytest.approx(
         1000.0 * 0.2 / annual[0]
     )
+
+
+def test_symbols_share_the_volatility_target() -> None:
+    candles = {"BTC-USDT": walk(1600, seed=81), "ETH-USDT": walk(1600, seed=82)}
+    run = BacktestEngine(EXAMPLES["volatility_target"](), costs=Costs.none()).account(candles)
+    alone = 0.2 / (0.016 * math.sqrt(2190))
+    quiet = (run.exposure.index.hour == 3) & (run.exposure.index.minute > 3)
+    assert run.exposure[quiet].to_numpy() == pytest.approx(alone / 2, rel=0.3)
+    assert not run.refused
 
 
 class _Hourly(Row):
