@@ -110,7 +110,7 @@ def _turn(done: Walked, known: Lines, after: Lines, gates: Gates, seed: int) -> 
 
 
 def _blended(ahead: Evidence, name: str, weights: Floats) -> Floats:
-    return blend_raw(ahead.kind, METHODS[name].blend, ahead.raw, ahead.rowwise(weights))
+    return blend_raw(ahead.kind, METHODS[name].blend, ahead.raw, weights)
 
 
 def _symbols(lines: Lines, members: tuple[str, ...]) -> NDArray[np.int64]:

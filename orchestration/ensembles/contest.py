@@ -44,8 +44,7 @@ class Contest:
     singles
         Of each member, float64 [M, T].
     weights
-        Of each method, learnt from all rows: what is used from now on, float64 [M]; by regime a
-        table, see `orchestration.ensembles.weights`.
+        Of each method, learnt from all rows: what is used from now on, float64 [M].
     leader
         The best member by all rows.
     """
@@ -78,7 +77,7 @@ def contest(evidence: Evidence, warm_days: float, hours: float = HOURS) -> Conte
     known = np.array([evidence.known_by(int(at)) for at in starts], dtype=np.int64)
     moments = np.append(known, len(evidence.ts))
     learnt = sums(evidence, single, moments)
-    names = methods_of(evidence)
+    names = methods_of(evidence.kind)
     weights = {
         name: np.stack(
             [METHODS[name].learn(evidence.kind, learnt.at(j)) for j in range(len(moments))]
@@ -120,8 +119,7 @@ def _blended(evidence: Evidence, name: str, weights: Floats, edges: Ints) -> Flo
     said = np.full(evidence.raw.shape[1:], np.nan)
     for w, a, b in zip(weights, edges[:-1], edges[1:], strict=True):
         if b > a:
-            rowwise = evidence.rowwise(w, slice(a, b))
-            said[a:b] = blend_raw(evidence.kind, METHODS[name].blend, evidence.raw[:, a:b], rowwise)
+            said[a:b] = blend_raw(evidence.kind, METHODS[name].blend, evidence.raw[:, a:b], w)
     return said
 
 

@@ -37,9 +37,6 @@ class Evidence:
         Labels of the rows: what losses are computed from.
     head
         What an event is, the same for all; empty for kinds without.
-    regime
-        Of each row, a place in `models.common.regimes.NAMES`, -1 where it is not known; None where
-        nobody asked.
     """
 
     kind: str
@@ -50,7 +47,6 @@ class Evidence:
     base: Floats
     rows: Panel
     head: Mapping[str, Any]
-    regime: NDArray[np.int64] | None = None
 
     @property
     def horizon(self) -> int:
@@ -89,19 +85,4 @@ class Evidence:
             self.base[:count],
             self.rows.rows(np.arange(len(self.ts)) < count),
             self.head,
-            None if self.regime is None else self.regime[:count],
         )
-
-    def rowwise(self, weights: Floats, some: slice = slice(None)) -> Floats:
-        """Return `weights` [M] as they are, and those of a table by regime by row, [M, n, 1].
-
-        Parameters
-        ----------
-        weights
-            One a member; or of each regime, and in a last line of rows without one, [R + 1, M].
-        some
-            Which rows.
-        """
-        if weights.ndim == 1 or self.regime is None:
-            return weights
-        return np.asarray(weights[self.regime[some]].T[..., None])

@@ -32,9 +32,7 @@ class Choice:
     Attributes
     ----------
     method, weights
-        Of the ensemble that is composed now; weights by member, by regime their mean.
-    by_regime
-        Weights [R, M] by regime, where that is the method.
+        Of the ensemble that is composed now; weights by member.
     why
         Why this method.
     methods
@@ -60,7 +58,6 @@ class Choice:
     z: float | None = None
     n: int = 0
     z_best: float | None = None
-    by_regime: tuple[tuple[float, ...], ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Return everything as JSON-able values."""
@@ -109,7 +106,6 @@ def choose(found: Contest, horizon: int, seed: int, z_learnt: float, z_best: flo
         z=verdict.z,
         n=verdict.n,
         z_best=z,
-        by_regime=_table(found, method),
     )
 
 
@@ -158,12 +154,4 @@ def _method(methods: Mapping[str, Mapping[str, float | None]], z_learnt: float) 
 
 
 def _named(found: Contest, method: str) -> dict[str, float]:
-    weights = found.weights[method]
-    mean = weights if weights.ndim == 1 else weights[:-1].mean(axis=0)
-    return dict(zip(found.members, mean.tolist(), strict=True))
-
-
-def _table(found: Contest, method: str) -> tuple[tuple[float, ...], ...]:
-    """Return the weights by regime; nothing where the method has none."""
-    weights = found.weights[method]
-    return () if weights.ndim == 1 else tuple(tuple(row) for row in weights[:-1].tolist())
+    return dict(zip(found.members, found.weights[method].tolist(), strict=True))

@@ -1,11 +1,10 @@
-"""Weights: five ways to blend members, each learnt from sums over rows whose outcome was known.
+"""Weights: four ways to blend members, each learnt from sums over rows whose outcome was known.
 
 ===========  ==================================================================================
 equal        mean of log-odds, returns or log variances; nothing is learnt. The default
 weighted     the same mean, weights half equal and half in proportion to ``max(skill, 0)``
 voting       mean of the probabilities themselves; nothing is learnt, and not for numbers
 stacking     non-negative least squares of what came on what was said, JUDGING section 7
-by_regime    ``weighted`` in each regime, by the skill there drawn towards that in all of them
 ===========  ==================================================================================
 
 Sums, so that a walk along the ledger reads each row once however often it learns anew.
@@ -24,13 +23,11 @@ from scipy.optimize import nnls
 
 from ml_pipeline.tasks import TASKS
 from models.common.blending import PROBABILITIES
-from models.common.regimes import NAMES
 from orchestration.ensembles.evidence import Evidence
 
 Floats = NDArray[np.float64]
 
-EQUAL, BY_REGIME = "equal", "by_regime"
-_REGIMES = len(NAMES)
+EQUAL = "equal"
 _SHRINK = 0.5
 _RIDGE = 1e-9
 """Of the mean square of what is said: members that say the same share their weight."""
@@ -47,8 +44,6 @@ class Sums:
     gram, cross, said, scale, count
         For least squares, by output k: ``x xᵀ`` [K, M, M], ``x y`` [K, M], ``x`` [K, M], for log
         variances ``exp(y - mean x)`` [K], and rows.
-    loss_in, base_in, count_in
-        Losses and rows by regime, [R, M], [R] and [R]; noughts where no row has one.
     """
 
     loss: Floats
@@ -58,9 +53,6 @@ class Sums:
     said: Floats
     scale: Floats
     count: Floats
-    loss_in: Floats
-    base_in: Floats
-    count_in: Floats
 
     def at(self, moment: int) -> Sums:
         """Return the sums of one moment."""
@@ -88,30 +80,7 @@ def sums(evidence: Evidence, losses: Floats, known: NDArray[np.int64]) -> Sums:
         said=_running(np.moveaxis(x, 0, -1), known),
         scale=_running(scale, known),
         count=known.astype(np.float64),
-        **_by_regime_sums(evidence, losses, known),
     )
-
-
-def _by_regime_sums(
-    evidence: Evidence, losses: Floats, known: NDArray[np.int64]
-) -> dict[str, Floats]:
-    """Return the sums of the rows of each regime, [J, R, …]."""
-    regime = evidence.regime
-    parts = [regime == r if regime is not None else np.zeros(0, bool) for r in range(_REGIMES)]
-    if regime is None:
-        shape = (len(known), _REGIMES)
-        none = np.zeros(shape)
-        return {"loss_in": np.zeros((*shape, len(losses))), "base_in": none, "count_in": none}
-    return {
-        name: np.stack([_running(values * part[:, None], known) for part in parts], axis=1).reshape(
-            len(known), _REGIMES, *tail
-        )
-        for name, values, tail in (
-            ("loss_in", losses.T, (len(losses),)),
-            ("base_in", evidence.base[:, None], ()),
-            ("count_in", np.ones((len(evidence.base), 1)), ()),
-        )
-    }
 
 
 def _running(values: Floats, known: NDArray[np.int64]) -> Floats:
@@ -153,26 +122,6 @@ def _by_skill(kind: str, known: Sums) -> Floats:
     return np.asarray((1 - _SHRINK) * plain + _SHRINK * skill / skill.sum())
 
 
-def _in_regimes(kind: str, known: Sums) -> Floats:
-    """Return weights by regime and, in a last line, for rows without one, [R + 1, M].
-
-    Skill in a regime is drawn towards skill in all of them, as if it had been seen on as many
-    further rows as a regime has on average.
-    """
-    pooled = _by_skill(kind, known)
-    if not known.base > 0:
-        return np.tile(pooled, (_REGIMES + 1, 1))
-    overall = 1.0 - known.loss / known.base
-    rows, more = known.count_in[:, None], known.count_in.sum() / _REGIMES
-    base = np.where(known.base_in > 0, known.base_in, 1.0)[:, None]
-    own = np.where(known.base_in[:, None] > 0, 1.0 - known.loss_in / base, overall)
-    skill = np.maximum((rows * own + more * overall) / np.maximum(rows + more, 1.0), 0.0)
-    total = skill.sum(axis=1, keepdims=True)
-    plain = np.full(skill.shape, 1.0 / skill.shape[1])
-    learnt = np.where(total > 0, skill / np.where(total > 0, total, 1.0), plain)
-    return np.vstack([(1 - _SHRINK) * plain + _SHRINK * learnt, pooled])
-
-
 def _least_squares(kind: str, known: Sums) -> Floats:
     """Return the non-negative weights whose sum of what is said comes closest to what came.
 
@@ -204,7 +153,7 @@ class Method:
     blend
         ``weighted_avg``, ``voting`` or ``stacking``: see `models.common.blending.blend_raw`.
     learn
-        Weights [M] of a kind, from sums over known rows; `BY_REGIME`'s are a table [R + 1, M].
+        Weights [M] of a kind, from sums over known rows.
     """
 
     blend: str
@@ -217,15 +166,10 @@ METHODS: Mapping[str, Method] = MappingProxyType(
         "weighted": Method("weighted_avg", _by_skill),
         "voting": Method("voting", _equal),
         "stacking": Method("stacking", _least_squares),
-        BY_REGIME: Method("weighted_avg", _in_regimes),
     }
 )
 
 
-def methods_of(evidence: Evidence) -> tuple[str, ...]:
-    """Return the methods that can be judged on the evidence.
-
-    What is no probability has no vote, and without regimes there are no weights by regime.
-    """
-    able = {"voting": evidence.kind in PROBABILITIES, BY_REGIME: evidence.regime is not None}
-    return tuple(name for name in METHODS if able.get(name, True))
+def methods_of(kind: str) -> tuple[str, ...]:
+    """Return the methods that a kind can be blended by; what is no probability has no vote."""
+    return tuple(name for name in METHODS if name != "voting" or kind in PROBABILITIES)

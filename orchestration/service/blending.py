@@ -104,7 +104,7 @@ def ensemble_row(
         **{figure: choice[figure] for figure in _FIGURES},
         "sentence": f"{'on' if gate.active else 'off'}: {gate.sentence}; {choice['why']}",
     }
-    _keep(turn, slot, row, _by_regime(choice))
+    _keep(turn, slot, row)
     return row
 
 
@@ -123,13 +123,7 @@ def _gate(
     return Gate(False, recent[0]) if recent else gate
 
 
-def _by_regime(choice: Json) -> Json | None:
-    """Return edges and weights as a configuration keeps them; None where no regime matters."""
-    table = choice.get("by_regime")
-    return {**choice["edges"], "weights": table} if table else None
-
-
-def _keep(turn: TurnRef, slot: Slot, row: Json, regimes: Json | None) -> None:
+def _keep(turn: TurnRef, slot: Slot, row: Json) -> None:
     """Keep configuration, results and switch under the ensemble's name."""
     store, name, home = store_of(turn.settings), row["name"], turn.settings.home
     weights = {member["version"]: member["weight"] for member in row["members"]}
@@ -140,7 +134,6 @@ def _keep(turn: TurnRef, slot: Slot, row: Json, regimes: Json | None) -> None:
         made["models"],
         made["weights"],
         made["method"],
-        regimes=regimes,
         composed=f"{slot.scope}/{slot.kind}/{row['version']}",
         about=about,
     )

@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Mapping
 
 import numpy as np
-from numpy.typing import NDArray
 
 from market.timeframes import DAY_MS, timeframe_ms
 from ml_pipeline.composed import compose
@@ -19,8 +18,7 @@ from ml_pipeline.fit import Fitted
 from ml_pipeline.panel import Panel
 from ml_pipeline.skill import paired_mean
 from ml_pipeline.tasks import TASKS
-from models.common.errors import EnsembleError, ModelError
-from models.common.regimes import COLUMNS, Regimes
+from models.common.errors import ModelError
 from models.common.slot import Slot, version_name
 from orchestration import engine
 from orchestration.ensembles import (
@@ -38,7 +36,6 @@ from orchestration.judge.verdicts import paired
 from orchestration.service.data import horizon_of, split_of
 from orchestration.service.memory import at_rest
 from orchestration.service.refs import Composed, Dataset, Failure, Fit, Fits, TurnRef
-from orchestration.service.regimes import edges_of, regimes_of
 from orchestration.service.resources import store_of
 from orchestration.service.staging import is_sound, load_fitted, save_fitted
 from orchestration.store.errors import RecordError
@@ -70,26 +67,13 @@ def _composed(turn: TurnRef, kind: str, data: Dataset, fits: Fits) -> Composed:
         return Composed(kind, found.why)
     own = {fit.recipe: fit for fit in fits.versions}
     members = [own[line] for line in found.lines]
-    edges = _edges(turn, kind, panel)
-    parts = None if edges is None else regimes_of(lines, panel, edges)
-    choice = weighed(turn, evidence_of(lines, found.lines, parts))
-    fit = _fit(turn, kind, panel, members, choice, edges)
+    choice = weighed(turn, evidence_of(lines, found.lines))
+    fit = _fit(turn, kind, panel, members, choice)
     told = tuple(
         {"version": one.version, "recipe": one.recipe, "weight": choice.weights[one.recipe]}
         for one in members
     )
-    further = {"edges": edges.as_dict()} if edges is not None and choice.by_regime else {}
-    return Composed(kind, _sentence(choice), fit, choice.as_dict() | further, told)
-
-
-def _edges(turn: TurnRef, kind: str, panel: Panel) -> Regimes | None:
-    """Return the regimes of the turn's training rows; None where its panel cannot tell them."""
-    if any(name not in panel.names for name in COLUMNS):
-        return None
-    try:
-        return edges_of(turn, kind, panel)
-    except EnsembleError:
-        return None
+    return Composed(kind, _sentence(choice), fit, choice.as_dict(), told)
 
 
 def whole(composed: Composed) -> bool:
@@ -153,16 +137,8 @@ def candidate(lines: Lines, name: str, lacks: str = "") -> Candidate:
     return Candidate(name, days, float(gain.mean() / loss.mean()), z, lacks)
 
 
-def evidence_of(
-    lines: Lines, members: tuple[str, ...], regimes: NDArray[np.int64] | None = None
-) -> Evidence:
-    """Return the rows that all members and the baseline answered, in order of time and symbol.
-
-    Parameters
-    ----------
-    regimes
-        Of each bar and symbol of `lines` [T, S], -1 where it is not known.
-    """
+def evidence_of(lines: Lines, members: tuple[str, ...]) -> Evidence:
+    """Return the rows that all members and the baseline answered, in order of time and symbol."""
     told = [lines.lines[name] for name in (*members, BASELINE)]
     known = np.logical_and.reduce([line.known for line in told])
     slot = lines.slot
@@ -175,36 +151,20 @@ def evidence_of(
         base=told[-1].loss[known],
         rows=as_panel(slot, lines.outcome[known]),
         head=lines.heads[-1],
-        regime=None if regimes is None else regimes[known],
     )
 
 
-def _fit(
-    turn: TurnRef,
-    kind: str,
-    panel: Panel,
-    members: list[Fit],
-    choice: Choice,
-    edges: Regimes | None,
-) -> Fit:
+def _fit(turn: TurnRef, kind: str, panel: Panel, members: list[Fit], choice: Choice) -> Fit:
     """Compose the members into one graph and leave it in the work folder, as a fit is left."""
     started = time.perf_counter()
     fitted: Mapping[str, Fitted] = {fit.version: load_fitted(fit.folder) for fit in members}
-    by_regime = bool(choice.by_regime)
-    weights = choice.by_regime or [choice.weights[fit.recipe] for fit in members]
+    weights = [choice.weights[fit.recipe] for fit in members]
     # As each was really fitted: a retrained one may have days of its own.
     windows = {
         version: split_of(turn, panel, kind, one.spec.get("train_days"))
         for version, one in fitted.items()
     }
-    made = compose(
-        fitted,
-        np.asarray(weights, dtype=np.float64),
-        METHODS[choice.method].blend,
-        panel,
-        regimes=edges if by_regime else None,
-        windows=windows,
-    )
+    made = compose(fitted, weights, METHODS[choice.method].blend, panel, windows=windows)
     version = version_name(turn.at, turn.settings.timeframe, ENSEMBLE)
     folder = turn.folder / "fits" / kind / version
     save_fitted(folder, made)

@@ -50,7 +50,7 @@ def learn_regimes(turn: TurnRef, kind: str, data: Dataset, line: str) -> Json:
         why = f"no recipe of this turn reads {', '.join(lacking)}"
     else:
         try:
-            edges = edges_of(turn, kind, panel)
+            edges = _edges(turn, kind, panel)
             found = _learnt(turn, kind, panel, line, edges)
             why = found.why
         except ModelError as error:
@@ -66,7 +66,7 @@ def learn_regimes(turn: TurnRef, kind: str, data: Dataset, line: str) -> Json:
     return {**figures, "line": line, "why": why, "kept": kept.as_dict() if kept else None}
 
 
-def edges_of(turn: TurnRef, kind: str, panel: Panel) -> Regimes:
+def _edges(turn: TurnRef, kind: str, panel: Panel) -> Regimes:
     """Return regimes whose edges are those of the training rows."""
     trained = panel.rows(split_of(turn, panel, kind).mask(panel, "train"))
     return Regimes.fit(trained.columns(COLUMNS))

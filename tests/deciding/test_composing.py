@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,10 +14,7 @@ import pytest
 
 from market.timeframes import timeframe_ms
 from ml_pipeline.errors import ExportError
-from ml_pipeline.history import History
-from ml_pipeline.reproduce import reproduce
-from models.common.predictor import EnsemblePredictor, Model, load_model
-from models.common.regimes import COLUMNS
+from models.common.predictor import load_model
 from models.common.slot import Slot
 from orchestration.ensembles import ENSEMBLE, MADE_BY
 from orchestration.lifecycle.retiring import Memory, remember
@@ -106,51 +102,6 @@ def test_its_bytes_answer_as_its_members_do_together(two_turns: Home) -> None:
     np.testing.assert_allclose(one, two, atol=1e-6)
 
 
-def test_members_that_are_gone_do_not_matter(two_turns: Home) -> None:
-    settings, row = two_turns.settings, two_turns.rows[-1]
-    named = load_model(row["name"], home=settings.home)
-    assert isinstance(named, EnsemblePredictor)
-    whole = load_model(f"{SLOT.scope}/direction/{row['version']}", home=settings.home)
-    assert isinstance(whole, Model)
-    names, version = ["lost", *named.made_of.models], named.made_of.composed
-    without = EnsemblePredictor(names, composed=version, home=settings.home)
-    rows = pd.DataFrame(np.random.default_rng(0).normal(size=(64, len(whole.features))))
-    rows.columns = pd.Index(whole.features)
-    np.testing.assert_array_equal(without.raw(rows), whole.raw(rows))
-    assert without.predict(rows)["missing"] == []
-
-
-def test_it_is_made_again_to_the_byte(two_turns: Home, tmp_path: Path) -> None:
-    settings, row = two_turns.settings, two_turns.rows[-1]
-    registry = registry_of(settings)
-    bundle = registry.read(registry.folder(SLOT, row["version"]))
-    found = reproduce(bundle, History.open(settings.source, home=tmp_path))
-    assert found.byte_equal, found.sentence()
-
-
-def test_weights_by_regime_reach_the_graph_and_the_configuration(
-    new_settings: NewSettings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Whether they win is for the ledger to say; here it is said for it."""
-    module = sys.modules["orchestration.ensembles.gate"]  # the package has a function of that name
-    monkeypatch.setattr(module, "_method", lambda *_: ("by_regime", "so"))
-    settings = new_settings(**PLANTED)
-    (row,) = run_turn(settings, FIRST.isoformat())["ensembles"]
-    assert row["method"] == "by_regime"
-    named = load_model(row["name"], home=settings.home)
-    assert isinstance(named, EnsemblePredictor)
-    table = named.made_of.weights_by_regime
-    assert table is not None
-    assert np.ptp(table, axis=0).max() > 0
-    whole = load_model(f"{SLOT.scope}/direction/{row['version']}", home=settings.home)
-    assert isinstance(whole, Model)
-    assert {*COLUMNS} <= {*whole.features}
-    rows = pd.DataFrame(np.random.default_rng(0).normal(size=(300, len(whole.features))))
-    rows.columns = pd.Index(whole.features)
-    rows["har_rv_288"] = rows["har_rv_288"].abs() + 0.1
-    np.testing.assert_allclose(whole.raw(rows), named.raw(rows), atol=1e-6)
-
-
 def test_it_is_kept_with_its_figures_and_on_only_by_the_gate(two_turns: Home) -> None:
     settings, row = two_turns.settings, two_turns.rows[-1]
     (record,) = store_of(settings).list_ensembles()
@@ -158,8 +109,7 @@ def test_it_is_kept_with_its_figures_and_on_only_by_the_gate(two_turns: Home) ->
     assert record.config["made_by"] == MADE_BY
     assert record.config["version"] == row["version"]
     assert record.active is row["active"] is (row["lower"] > 0 and row["z_best"] >= -0.5)
-    methods = {"equal", "weighted", "voting", "stacking", "by_regime"}
-    assert record.results["methods"].keys() == methods
+    assert record.results["methods"].keys() == {"equal", "weighted", "voting", "stacking"}
     kept = json.loads((settings.models_dir / "ensembles" / "ensemble_001.json").read_text())
     assert kept["models"] == [f"{SLOT.scope}/direction/{m['version']}" for m in row["members"]]
 
