@@ -160,7 +160,7 @@ def _within(walk: Walked, asked: Asked) -> Settings:
                 f"the {name} of the replay {walk.name} is {there}, not {given}; leave it out"
             )
     if asked.symbols is None:
-        return walk.settings
+        return walk.market
     wanted = parse_symbols(asked.symbols)
     strange = [symbol for symbol in wanted if symbol not in walk.settings.symbols]
     if strange:
@@ -168,7 +168,7 @@ def _within(walk: Walked, asked: Asked) -> Settings:
             f"the replay {walk.name} served {', '.join(walk.settings.symbols)} and not "
             f"{', '.join(strange)}"
         )
-    return walk.settings.model_copy(update={"symbols": wanted})
+    return walk.market.model_copy(update={"symbols": wanted})
 
 
 # ---------------------------------------------------------------- what is told

@@ -268,6 +268,18 @@ def _said(folder: Path) -> list[tuple[str, int, float]]:
     return found
 
 
+def test_a_replay_whose_house_was_moved_is_read_where_it_is(walked: Plan, tmp_path: Path) -> None:
+    there = tmp_path / "elsewhere" / "replays" / "walk"
+    there.parent.mkdir(parents=True)
+    walked.folder.rename(there)
+    (there / "candles").unlink()
+    (there / "candles").symlink_to(tmp_path / "gone")
+    resources.forget()
+    done = follow(walked, tmp_path, replay=str(there), symbols="BTC-USDT", first="2025-05-21")
+    assert done.result.run.bars == 288
+    assert done.told["replay"] == "walk"
+
+
 def test_only_what_the_replay_had_can_be_asked(walked: Plan, tmp_path: Path) -> None:
     later = follow(walked, tmp_path, first="2025-05-21T00:00Z", symbols="ETH-USDT")
     assert later.result.run.symbols == ("ETH-USDT",)

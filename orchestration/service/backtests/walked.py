@@ -30,6 +30,9 @@ class Walked:
         Of its folder.
     settings
         Of its home.
+    market
+        The same, where its candles are: its own home's, or where that was moved, those of the home
+        that asks. Candles are the same in every home.
     first_ms, end_ms
         Its turns happened in [first, end).
     clock
@@ -38,6 +41,7 @@ class Walked:
 
     name: str
     settings: Settings
+    market: Settings
     first_ms: int
     end_ms: int
     clock: Clock = field(default_factory=Clock)
@@ -109,7 +113,9 @@ def _opened(settings: Settings, folder: Path) -> Walked:
     first_ms, end_ms = instant_ms(told["from"]), instant_ms(told["to"])
     if not (folder / "tidewheel.db").is_file():
         raise BadReplay(f"the replay in {folder} has no ledger yet; run it: tidewheel replay")
-    return Walked(folder.name, own, first_ms, end_ms)
+    there = own.candles_dir.is_dir()
+    market = own if there else own.model_copy(update={"home": settings.home})
+    return Walked(folder.name, own, market, first_ms, end_ms)
 
 
 def span(replay: Walked) -> str:
