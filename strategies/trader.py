@@ -21,7 +21,7 @@ from market.candles import as_candles, check_candles, open_ms
 from market.symbols import parse_symbol
 from market.timeframes import parse_timeframe, timeframe_ms, utc
 from strategies.base_strategy import BaseStrategy
-from strategies.broker import Outcome, SimulatedBroker
+from strategies.broker import Broker, Outcome, SimulatedBroker
 from strategies.costs import Costs
 from strategies.desk import Desk
 from strategies.errors import BadTerms
@@ -67,9 +67,11 @@ class Trader:
         What it trades. Bars of one close are acted on together, when all of them are there.
     timeframe : str
         Length of the bars.
-    broker : PaperBroker, optional
-        Where orders go; by default a paper account of 10,000. Another one has the same `submit`,
-        `equity` and `on_bars`, which tells what was filled since the bars before.
+    broker : Broker, optional
+        Where orders go; by default a paper account of 10,000. One of an exchange takes orders with
+        `submit`, and tells with `on_bars` what was filled since the bars before.
+    costs : Costs, optional
+        Whether to sell short at all; by default the broker's own terms, if it has any.
     sizing, exits : optional
         Instead of the strategy's own.
     window : int
@@ -95,8 +97,9 @@ class Trader:
         strategy: BaseStrategy,
         symbols: Iterable[str],
         timeframe: str = "1m",
-        broker: PaperBroker | None = None,
+        broker: Broker | None = None,
         *,
+        costs: Costs | None = None,
         sizing: Sizing | None = None,
         exits: Sequence[Exit] | None = None,
         window: int = WINDOW_BARS,
@@ -110,7 +113,7 @@ class Trader:
         self.timeframe = parse_timeframe(timeframe)
         self._step = timeframe_ms(self.timeframe)
         self.broker = broker or PaperBroker(timeframe=self.timeframe)
-        self.desk = Desk(strategy, sizing, exits, self.broker.costs)
+        self.desk = Desk(strategy, sizing, exits, costs or getattr(self.broker, "costs", None))
         declared = getattr(strategy, "features", None)
         self.features = LiveFeatures(self.timeframe, declared, benchmark=benchmark, told=told)
         self._extra = tuple(extra)

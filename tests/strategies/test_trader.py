@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any, ClassVar
 
 import pandas as pd
@@ -143,6 +144,53 @@ def test_features_settle_on_the_history_before(candles) -> None:
     assert begun.seen == whole.seen[-len(begun.seen) :]
     with pytest.raises(BadBar, match="history comes before"):
         trader.begin(candles)
+
+
+class Exchange:
+    """An account elsewhere: fills half of what opens, at its own price, and refuses the rest."""
+
+    equity = 5_000.0
+
+    def __init__(self) -> None:
+        self.orders: list[Order] = []
+        self.since: list[Fill | Refusal] = []
+        self.held = 0.0
+
+    def submit(self, orders) -> None:
+        for order in orders:
+            self.orders.append(order)
+            part = order.quantity if order.reduce_only else order.quantity / 2
+            at = order.at_ms + 1_234
+            self.since.append(Fill(order, 101.5, part, 0.05, 0.0, at))
+            if part != order.quantity:
+                self.since.append(Refusal(order, order.quantity - part, "thin", at))
+            self.held += part
+
+    def on_bars(self, bars):
+        told, self.since = self.since, []
+        return told
+
+
+def test_the_desk_goes_by_what_the_broker_tells(candles) -> None:
+    """Sized by its equity; what was filled by half is left whole, and no order is made twice."""
+    broker = Exchange()
+    trader = Trader(Swing(), ["BTC-USDT"], broker=broker, exits=(MaxBars(10),))
+    for bar in records(candles["BTC-USDT"]):
+        trader.on_bar("BTC-USDT", bar)
+    opened = [order for order in broker.orders if not order.reduce_only]
+    left = [order for order in broker.orders if order.reduce_only]
+    assert len(opened) > 20
+    closes = candles["BTC-USDT"]["close"]
+    for order in opened:
+        close = closes[pd.Timestamp(order.at_ms - MINUTE_MS, unit="ms", tz="UTC")]
+        assert abs(order.quantity) * close == pytest.approx(0.4 * broker.equity)
+    for first, then in zip(opened, left, strict=False):
+        assert then.quantity == pytest.approx(-first.quantity / 2)
+        assert then.at_ms > first.at_ms
+    assert all(a.at_ms < b.at_ms for a, b in pairwise(broker.orders))
+    assert broker.held == pytest.approx(
+        0.0 if len(left) == len(opened) else opened[-1].quantity / 2
+    )
 
 
 def test_it_waits_for_all_symbols_of_a_moment_but_not_for_ever() -> None:
