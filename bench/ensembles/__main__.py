@@ -3,12 +3,14 @@
     python -m bench.ensembles --data FOLDER [--timeframe 5m] [--days 56] [--fold-hours 24]
                               [--recipes all] [--kinds direction …] [--home FOLDER] [--json]
                               [--write]
+    python -m bench.ensembles --data FOLDER --replay HOME [--write]
 
 The folder holds Parquet files as ``BTC-USDT_5m.parquet``; BTC, ETH and XRP are pooled. First every
 recipe of each kind gets its ledger, as a back-fill makes it: at the start of each fold it is fitted
 on what was known then, and predicts the fold. That is kept in `--home`; asked again, what is there
 is not fitted again. Then a turn each half day chooses members, weights and method from the rows
-known by then, as a turn does, and is scored on the half day after it.
+known by then, as a turn does, and is scored on the half day after it. `--replay` takes the ledger
+that a replay on the same candles has left instead.
 `--write` puts the table into docs/ensembles.md.
 """
 
@@ -24,14 +26,17 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 from rich.progress import Progress
 
 from bench.ensembles import report
+from bench.ensembles.regimes import grid
 from bench.ensembles.walk import walk
 from market.symbols import scope_of
 from market.timeframes import DAY_MS, instant_ms, utc
 from models.common.slot import KINDS, Slot
 from orchestration.judge.lines import Lines, lines_of
+from orchestration.rules import Gates
 from orchestration.service.backfill import backfill
 from orchestration.service.resources import store_of
 from orchestration.settings import Settings, load_settings
+from orchestration.store.store import Store
 
 SYMBOLS = "BTC-USDT,ETH-USDT,XRP-USDT"
 UNTIL = {"1m": "2025-06-03T00:00:00Z", "5m": "2024-09-06T00:00:00Z"}
@@ -77,10 +82,14 @@ def main() -> None:
     parser.add_argument("--kinds", nargs="+", default=list(KINDS))
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--home", type=Path, default=Path("var/ensembles"))
+    parser.add_argument("--replay", type=Path)
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--write", action="store_true")
     given = parser.parse_args()
 
+    if given.replay:
+        _replayed(given)
+        return
     settings = load_settings(
         home=given.home,
         source=f"files:{given.data}",
@@ -93,21 +102,45 @@ def main() -> None:
     )
     until = UNTIL[given.timeframe]
     ledger(settings, until, given.days, given.fold_hours)
-    found = []
-    for kind in settings.kinds:
-        every = lines(settings, kind, until, given.days)
-        walked = walk(every, settings.gates, given.warm_days, HOURS, settings.seed)
-        found.append(report.row(every, walked))
-        print(report.text(found[-1]), flush=True)
+    every = [lines(settings, kind, until, given.days) for kind in settings.kinds]
     caption = (
         f"{given.timeframe}, {SYMBOLS.replace(',', ', ')} pooled, {given.days:g} days of ledger to "
         f"{utc(instant_ms(until)):%Y-%m-%d} in folds of {given.fold_hours:g} h, the first "
         f"{given.warm_days:g} only learnt from; a turn every {HOURS:g} h."
     )
+    _told(given, every, f"all {given.timeframe}", caption)
+
+
+def _replayed(given: argparse.Namespace) -> None:
+    """Walk along the ledger of a replay's home."""
+    store = Store(f"sqlite:///{given.replay / 'tidewheel.db'}")
+    models = store.list_models()
+    every = []
+    for kind in given.kinds:
+        for key in sorted({model.slot_key for model in models if f"/{kind}/" in model.slot_key}):
+            own = {model.version: model for model in models if model.slot_key == key}
+            every.append(lines_of(Slot.parse(key), store.ledger(key), own, whole=True))
+    first, last = (utc(int(every[0].ts[k])) for k in (0, -1))
+    caption = (
+        f"The ledger of a replay, {every[0].slot.timeframe}, {', '.join(every[0].symbols)} pooled, "
+        f"{first:%Y-%m-%d} to {last:%Y-%m-%d}, the first {given.warm_days:g} days only learnt "
+        f"from; a turn every {HOURS:g} h."
+    )
+    _told(given, every, f"replay {every[0].slot.timeframe}", caption)
+
+
+def _told(given: argparse.Namespace, every: list[Lines], mark: str, caption: str) -> None:
+    """Walk along each slot, print, and write between the marks called `mark` if asked."""
+    found = []
+    for one in every:
+        regimes = grid(one, given.data, given.warm_days)
+        walked = walk(one, regimes, Gates(), given.warm_days, HOURS)
+        found.append(report.row(one, walked))
+        print(report.text(found[-1]), flush=True)
     if given.json:
         print(json.dumps(found, indent=1))
     if given.write:
-        report.write(given.timeframe, caption, found)
+        report.write(mark, caption, found)
 
 
 if __name__ == "__main__":

@@ -86,10 +86,10 @@ def markdown(found: list[Row]) -> str:
     return "\n".join([*lines, "", *(f"* **{one['kind']}**: {_told(one)}" for one in found)])
 
 
-def write(timeframe: str, caption: str, found: list[Row]) -> None:
+def write(mark: str, caption: str, found: list[Row]) -> None:
     """Put the table between its marks in docs/ensembles.md."""
     page, block = DOCS / "ensembles.md", f"{caption}\n\n{markdown(found)}"
-    marks = rf"(<!-- walk {timeframe} -->\n).*?(<!-- end -->)"
+    marks = rf"(<!-- walk {mark} -->\n).*?(<!-- end -->)"
     now = page.read_text()
     page.write_text(re.sub(marks, lambda m: f"{m[1]}{block}\n{m[2]}", now, flags=re.DOTALL))
 

@@ -15,13 +15,14 @@ from numpy.typing import NDArray
 
 from market.timeframes import DAY_MS, timeframe_ms
 from ml_pipeline.tasks import TASKS
-from models.common.blending import blend_raw
-from orchestration.ensembles import METHODS, Choice, Evidence, choose, contest, pick
+from orchestration.ensembles import Choice, blended, pick
 from orchestration.judge.lines import BASELINE, Lines
 from orchestration.rules import Gates
-from orchestration.service.composing import candidate, evidence_of
+from orchestration.service.composing import candidate, evidence_of, weighed_by
 
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Part = tuple[Lines, Ints]
 
 HOUR_MS = 3_600_000
 BEST, CHOSEN = "best member", "as chosen"
@@ -59,13 +60,17 @@ class Walked:
         return np.concatenate(self.loss[name])
 
 
-def walk(lines: Lines, gates: Gates, warm_days: float, hours: float, seed: int = 0) -> Walked:
+def walk(
+    lines: Lines, regimes: Ints, gates: Gates, warm_days: float, hours: float, seed: int = 0
+) -> Walked:
     """Walk along the ledger of one slot, a turn every `hours` hours.
 
     Parameters
     ----------
     lines
         All lines on all bars.
+    regimes
+        Of each bar, int64 [T, S].
     gates
         The thresholds, and how far back a turn looks.
     warm_days
@@ -75,31 +80,31 @@ def walk(lines: Lines, gates: Gates, warm_days: float, hours: float, seed: int =
     wait = (_horizon(lines) + 1) * timeframe_ms(lines.slot.timeframe)
     first = -(-(int(lines.ts[0]) + int(warm_days * DAY_MS)) // length) * length
     for at in range(first, int(lines.ts[-1]) + 1, length):
-        known = part(lines, at - int(gates.window_days * DAY_MS), at - wait + 1)
-        _turn(done, known, part(lines, at, at + length), gates, seed)
+        since = at - int(gates.window_days * DAY_MS)
+        known = part(lines, regimes, since, at - wait + 1)
+        _turn(done, known, part(lines, regimes, at, at + length), gates, seed)
     return done
 
 
-def _turn(done: Walked, known: Lines, after: Lines, gates: Gates, seed: int) -> None:
+def _turn(done: Walked, before: Part, then: Part, gates: Gates, seed: int) -> None:
     done.turns += 1
+    (known, regimes), (after, ahead_of) = before, then
     able = [candidate(known, name) for name in sorted(known.lines) if name != BASELINE]
     found = pick(able, gates.least_days)
     if not found.lines:
         done.none += 1
         done.why["fewer than two lines had shown skill"] += 1
         return
-    evidence = evidence_of(known, found.lines)
-    walked = contest(evidence, gates.least_days)
-    choice = choose(walked, evidence.horizon, seed, gates.z_learnt, gates.z_ensemble)
+    walked, choice = weighed_by(gates, evidence_of(known, found.lines, regimes), seed)
     done.methods[choice.method] += 1
     done.members.update(found.lines)
     done.on += choice.gate.active
     if not choice.gate.active:
         done.why[_reason(choice)] += 1
-    ahead = evidence_of(after, found.lines)
+    ahead = evidence_of(after, found.lines, ahead_of)
     if not len(ahead.ts):
         return
-    said = {name: _blended(ahead, name, weights) for name, weights in walked.weights.items()}
+    said = {name: blended(ahead, name, weights) for name, weights in walked.weights.items()}
     loss = {name: ahead.losses(raw) for name, raw in said.items()}
     single = dict(zip(found.lines, ahead.member_losses(), strict=True))
     loss |= {CHOSEN: loss[choice.method], BEST: single[walked.leader], BASELINE: ahead.base}
@@ -107,10 +112,6 @@ def _turn(done: Walked, known: Lines, after: Lines, gates: Gates, seed: int) -> 
     done.symbol.append(_symbols(after, found.lines))
     for name, values in loss.items():
         done.loss.setdefault(name, []).append(values)
-
-
-def _blended(ahead: Evidence, name: str, weights: Floats) -> Floats:
-    return blend_raw(ahead.kind, METHODS[name].blend, ahead.raw, weights)
 
 
 def _symbols(lines: Lines, members: tuple[str, ...]) -> NDArray[np.int64]:
@@ -128,10 +129,10 @@ def _reason(choice: Choice) -> str:
     return "it lost to its best member"
 
 
-def part(lines: Lines, since_ms: int, until_ms: int) -> Lines:
+def part(lines: Lines, regimes: Ints, since_ms: int, until_ms: int) -> Part:
     """Return the bars opened in ``[since_ms, until_ms)`` alone."""
     a, b = np.searchsorted(lines.ts, [since_ms, until_ms])
-    return replace(
+    some = replace(
         lines,
         ts=lines.ts[a:b],
         outcome=lines.outcome[a:b],
@@ -146,6 +147,7 @@ def part(lines: Lines, since_ms: int, until_ms: int) -> Lines:
             for name, line in lines.lines.items()
         },
     )
+    return some, regimes[a:b]
 
 
 def _horizon(lines: Lines) -> int:

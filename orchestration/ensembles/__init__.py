@@ -4,7 +4,7 @@ Pure: arrays and figures in, a choice and its reasons out. Equal weights are the
 is learnt must beat them on bars that it was not learnt from.
 """
 
-from orchestration.ensembles.contest import HOURS, Contest, contest
+from orchestration.ensembles.contest import HOURS, Contest, blended, contest
 from orchestration.ensembles.evidence import Evidence
 from orchestration.ensembles.gate import Choice, Gate, choose, gate
 from orchestration.ensembles.members import MOST, Candidate, Members, pick
@@ -24,6 +24,7 @@ __all__ = [
     "Evidence",
     "Gate",
     "Members",
+    "blended",
     "choose",
     "config",
     "contest",

@@ -44,7 +44,8 @@ class Contest:
     singles
         Of each member, float64 [M, T].
     weights
-        Of each method, learnt from all rows: what is used from now on, float64 [M].
+        Of each method, learnt from all rows: what is used from now on, float64 [M], or by regime
+        [R, M].
     leader
         The best member by all rows.
     """
@@ -77,7 +78,7 @@ def contest(evidence: Evidence, warm_days: float, hours: float = HOURS) -> Conte
     known = np.array([evidence.known_by(int(at)) for at in starts], dtype=np.int64)
     moments = np.append(known, len(evidence.ts))
     learnt = sums(evidence, single, moments)
-    names = methods_of(evidence.kind)
+    names = methods_of(evidence)
     weights = {
         name: np.stack(
             [METHODS[name].learn(evidence.kind, learnt.at(j)) for j in range(len(moments))]
@@ -119,8 +120,20 @@ def _blended(evidence: Evidence, name: str, weights: Floats, edges: Ints) -> Flo
     said = np.full(evidence.raw.shape[1:], np.nan)
     for w, a, b in zip(weights, edges[:-1], edges[1:], strict=True):
         if b > a:
-            said[a:b] = blend_raw(evidence.kind, METHODS[name].blend, evidence.raw[:, a:b], w)
+            said[a:b] = blended(evidence, name, w, slice(int(a), int(b)))
     return said
+
+
+def blended(evidence: Evidence, name: str, weights: Floats, rows: slice = slice(None)) -> Floats:
+    """Return what a method says of some rows by its weights [M], or by regime [R, M].
+
+    In a regime that is not known, all members weigh the same.
+    """
+    if weights.ndim == 2 and evidence.regime is not None:
+        plain = np.full((1, weights.shape[1]), 1.0 / weights.shape[1])
+        table = np.concatenate([weights, plain])  # a regime of -1 is the last
+        weights = table[evidence.regime[rows]].T[..., None]
+    return blend_raw(evidence.kind, METHODS[name].blend, evidence.raw[:, rows], weights)
 
 
 class _means:  # noqa: N801 - it is called like a function

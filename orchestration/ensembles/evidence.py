@@ -37,6 +37,9 @@ class Evidence:
         Labels of the rows: what losses are computed from.
     head
         What an event is, the same for all; empty for kinds without.
+    regime
+        Of each row, int64 [n], below 0 where it is not known; None where no weights are learnt by
+        regime.
     """
 
     kind: str
@@ -47,6 +50,7 @@ class Evidence:
     base: Floats
     rows: Panel
     head: Mapping[str, Any]
+    regime: NDArray[np.int64] | None = None
 
     @property
     def horizon(self) -> int:
@@ -73,16 +77,3 @@ class Evidence:
         """
         wait = (self.horizon + 1) * timeframe_ms(self.timeframe)
         return int(np.searchsorted(self.ts, moment_ms - wait, side="right"))
-
-    def until(self, count: int) -> Evidence:
-        """Return the first `count` rows alone."""
-        return Evidence(
-            self.kind,
-            self.timeframe,
-            self.members,
-            self.ts[:count],
-            self.raw[:, :count],
-            self.base[:count],
-            self.rows.rows(np.arange(len(self.ts)) < count),
-            self.head,
-        )

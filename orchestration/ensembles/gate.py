@@ -44,6 +44,8 @@ class Choice:
         The best member by now, and the paired z against whoever was best at each step.
     gate
         Whether the ensemble goes into service.
+    table
+        Weights by regime and member, where they depend on it; `weights` are then their means.
     """
 
     method: str
@@ -58,6 +60,7 @@ class Choice:
     z: float | None = None
     n: int = 0
     z_best: float | None = None
+    table: tuple[tuple[float, ...], ...] | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return everything as JSON-able values."""
@@ -89,7 +92,7 @@ def choose(found: Contest, horizon: int, seed: int, z_learnt: float, z_best: flo
         )
     methods = {name: _figures(found, name, horizon) for name in found.losses}
     method, why = _method(methods, z_learnt)
-    loss = found.losses[method]
+    loss, weights = found.losses[method], found.weights[method]
     if method != EQUAL:
         verdict = verdict_of(found.rows, found.base, found.base - loss, horizon, seed)
     z = paired_mean(found.best - loss, found.best, horizon).z
@@ -106,6 +109,7 @@ def choose(found: Contest, horizon: int, seed: int, z_learnt: float, z_best: flo
         z=verdict.z,
         n=verdict.n,
         z_best=z,
+        table=tuple(map(tuple, weights.tolist())) if weights.ndim == 2 else None,
     )
 
 
@@ -154,4 +158,6 @@ def _method(methods: Mapping[str, Mapping[str, float | None]], z_learnt: float) 
 
 
 def _named(found: Contest, method: str) -> dict[str, float]:
-    return dict(zip(found.members, found.weights[method].tolist(), strict=True))
+    weights = found.weights[method]
+    mean = weights if weights.ndim == 1 else weights.mean(axis=0)
+    return dict(zip(found.members, mean.tolist(), strict=True))

@@ -104,7 +104,7 @@ def ensemble_row(
         **{figure: choice[figure] for figure in _FIGURES},
         "sentence": f"{'on' if gate.active else 'off'}: {gate.sentence}; {choice['why']}",
     }
-    _keep(turn, slot, row)
+    _keep(turn, slot, row, composed.by_regime)
     return row
 
 
@@ -123,7 +123,7 @@ def _gate(
     return Gate(False, recent[0]) if recent else gate
 
 
-def _keep(turn: TurnRef, slot: Slot, row: Json) -> None:
+def _keep(turn: TurnRef, slot: Slot, row: Json, by_regime: Json | None) -> None:
     """Keep configuration, results and switch under the ensemble's name."""
     store, name, home = store_of(turn.settings), row["name"], turn.settings.home
     weights = {member["version"]: member["weight"] for member in row["members"]}
@@ -134,6 +134,7 @@ def _keep(turn: TurnRef, slot: Slot, row: Json) -> None:
         made["models"],
         made["weights"],
         made["method"],
+        regimes=by_regime,
         composed=f"{slot.scope}/{slot.kind}/{row['version']}",
         about=about,
     )

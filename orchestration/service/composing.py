@@ -6,10 +6,13 @@ judges the ensemble as it judges every other candidate.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from market.timeframes import DAY_MS, timeframe_ms
 from ml_pipeline.composed import compose
@@ -19,6 +22,7 @@ from ml_pipeline.panel import Panel
 from ml_pipeline.skill import paired_mean
 from ml_pipeline.tasks import TASKS
 from models.common.errors import ModelError
+from models.common.regimes import Regimes
 from models.common.slot import Slot, version_name
 from orchestration import engine
 from orchestration.ensembles import (
@@ -26,6 +30,7 @@ from orchestration.ensembles import (
     METHODS,
     Candidate,
     Choice,
+    Contest,
     Evidence,
     choose,
     contest,
@@ -33,12 +38,16 @@ from orchestration.ensembles import (
 )
 from orchestration.judge.lines import BASELINE, Lines, as_panel, lines_of, recipe_of
 from orchestration.judge.verdicts import paired
+from orchestration.rules import Gates
 from orchestration.service.data import horizon_of, split_of
 from orchestration.service.memory import at_rest
 from orchestration.service.refs import Composed, Dataset, Failure, Fit, Fits, TurnRef
+from orchestration.service.regimes import edges_of, regimes_of
 from orchestration.service.resources import store_of
 from orchestration.service.staging import is_sound, load_fitted, save_fitted
 from orchestration.store.errors import RecordError
+
+_LEAST = 0.25  # days; a contest on fewer asks for so much that nothing passes
 
 
 def compose_kind(
@@ -67,13 +76,18 @@ def _composed(turn: TurnRef, kind: str, data: Dataset, fits: Fits) -> Composed:
         return Composed(kind, found.why)
     own = {fit.recipe: fit for fit in fits.versions}
     members = [own[line] for line in found.lines]
-    choice = weighed(turn, evidence_of(lines, found.lines))
-    fit = _fit(turn, kind, panel, members, choice)
+    edges = edges_of(turn, kind, panel)
+    regimes = None if edges is None else regimes_of(lines, panel, edges)
+    choice = weighed(turn, evidence_of(lines, found.lines, regimes))
+    fit = _fit(turn, panel, members, choice, edges)
     told = tuple(
         {"version": one.version, "recipe": one.recipe, "weight": choice.weights[one.recipe]}
         for one in members
     )
-    return Composed(kind, _sentence(choice), fit, choice.as_dict(), told)
+    by_regime = None
+    if choice.table is not None and edges is not None:
+        by_regime = {**edges.as_dict(), "weights": [list(row) for row in choice.table]}
+    return Composed(kind, _sentence(choice), fit, choice.as_dict(), told, by_regime)
 
 
 def whole(composed: Composed) -> bool:
@@ -90,10 +104,19 @@ def beside(fits: Fits, composed: Composed) -> Fits:
 
 def weighed(turn: TurnRef, evidence: Evidence) -> Choice:
     """Return the method and weights that the evidence chooses."""
-    gates = turn.settings.gates
+    return weighed_by(turn.settings.gates, evidence, turn.settings.seed)[1]
+
+
+def weighed_by(gates: Gates, evidence: Evidence, seed: int) -> tuple[Contest, Choice]:
+    """Return the contest on some evidence and what it chooses.
+
+    As of a promotion, of a young ledger more is asked, for it is looked at turn after turn: z grows
+    by ``sqrt(ledger_days / days)``.
+    """
     walked = contest(evidence, gates.least_days)
-    seed = turn.settings.seed
-    return choose(walked, evidence.horizon, seed, gates.z_learnt, gates.z_ensemble)
+    days = len(walked.base) * timeframe_ms(evidence.timeframe) / DAY_MS
+    asked = gates.z_learnt * max(1.0, math.sqrt(gates.ledger_days / max(days, _LEAST)))
+    return walked, choose(walked, evidence.horizon, seed, asked, gates.z_ensemble)
 
 
 def known_lines(turn: TurnRef, kind: str, cut_ms: int) -> Lines:
@@ -137,8 +160,16 @@ def candidate(lines: Lines, name: str, lacks: str = "") -> Candidate:
     return Candidate(name, days, float(gain.mean() / loss.mean()), z, lacks)
 
 
-def evidence_of(lines: Lines, members: tuple[str, ...]) -> Evidence:
-    """Return the rows that all members and the baseline answered, in order of time and symbol."""
+def evidence_of(
+    lines: Lines, members: tuple[str, ...], regimes: NDArray[np.int64] | None = None
+) -> Evidence:
+    """Return the rows that all members and the baseline answered, in order of time and symbol.
+
+    Parameters
+    ----------
+    regimes
+        Of each bar of the grid, int64 [T, S], where weights may depend on them.
+    """
     told = [lines.lines[name] for name in (*members, BASELINE)]
     known = np.logical_and.reduce([line.known for line in told])
     slot = lines.slot
@@ -151,22 +182,29 @@ def evidence_of(lines: Lines, members: tuple[str, ...]) -> Evidence:
         base=told[-1].loss[known],
         rows=as_panel(slot, lines.outcome[known]),
         head=lines.heads[-1],
+        regime=None if regimes is None else regimes[known],
     )
 
 
-def _fit(turn: TurnRef, kind: str, panel: Panel, members: list[Fit], choice: Choice) -> Fit:
+def _fit(
+    turn: TurnRef, panel: Panel, members: list[Fit], choice: Choice, edges: Regimes | None
+) -> Fit:
     """Compose the members into one graph and leave it in the work folder, as a fit is left."""
     started = time.perf_counter()
     fitted: Mapping[str, Fitted] = {fit.version: load_fitted(fit.folder) for fit in members}
-    weights = [choice.weights[fit.recipe] for fit in members]
+    weights: Any = [choice.weights[fit.recipe] for fit in members]
+    where = None
     # As each was really fitted: a retrained one may have days of its own.
     windows = {
-        version: split_of(turn, panel, kind, one.spec.get("train_days"))
+        version: split_of(turn, panel, one.kind, one.spec.get("train_days"))
         for version, one in fitted.items()
     }
-    made = compose(fitted, weights, METHODS[choice.method].blend, panel, windows=windows)
+    blend = METHODS[choice.method].blend
+    if choice.table is not None:
+        weights, where = choice.table, edges
+    made = compose(fitted, np.array(weights), blend, panel, regimes=where, windows=windows)
     version = version_name(turn.at, turn.settings.timeframe, ENSEMBLE)
-    folder = turn.folder / "fits" / kind / version
+    folder = turn.folder / "fits" / made.kind / version
     save_fitted(folder, made)
     seconds = 0.0 if turn.settings.moment is not None else time.perf_counter() - started
     return Fit(version, ENSEMBLE, False, str(folder), made.parity, round(seconds, 3))

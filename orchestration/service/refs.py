@@ -131,7 +131,8 @@ class Composed:
     """The ensemble of one kind, composed of its fits; ``fit`` is None where there is none.
 
     ``choice`` holds method, weights by line and the figures that chose them, as
-    `orchestration.ensembles.Choice`; ``members`` version, recipe and weight of each member.
+    `orchestration.ensembles.Choice`; ``members`` version, recipe and weight of each member;
+    ``by_regime`` edges and weights of regimes, where these differ.
     """
 
     kind: str
@@ -139,6 +140,7 @@ class Composed:
     fit: Fit | None = None
     choice: Json = field(default_factory=dict)
     members: tuple[Json, ...] = ()
+    by_regime: Json | None = None
 
 
 @dataclass(frozen=True)

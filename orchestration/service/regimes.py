@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from market.timeframes import DAY_MS, utc
 from ml_pipeline.panel import Panel
 from ml_pipeline.tasks import TASKS
-from models.common.errors import ModelError
+from models.common.errors import EnsembleError
 from models.common.files import replace_file
 from models.common.heads import make_head
 from models.common.regimes import COLUMNS, NAMES, RegimeConfidence, Regimes, regimes_path
@@ -44,32 +44,33 @@ def learn_regimes(turn: TurnRef, kind: str, data: Dataset, line: str) -> Json:
     """
     path = regimes_path(turn.settings.models_dir, turn.slot(kind))
     panel = Panel.load(data.folder)
-    lacking = [name for name in COLUMNS if name not in panel.names]
-    found, edges = None, None
-    if lacking:
-        why = f"no recipe of this turn reads {', '.join(lacking)}"
+    edges = edges_of(turn, kind, panel)
+    if edges is None:
+        found = Learnt((), (), used=False, why="the features that tell the regime are not there")
     else:
-        try:
-            edges = _edges(turn, kind, panel)
-            found = _learnt(turn, kind, panel, line, edges)
-            why = found.why
-        except ModelError as error:
-            why = str(error)
+        found = _learnt(turn, kind, panel, line, edges)
     kept = None
-    if found is not None and edges is not None and found.used:
+    if edges is not None and found.used:
         about = {"slot": turn.slot(kind).key, "line": line, **_about(turn, found)}
         kept = RegimeConfidence(edges, found.slopes, found.shifts, about)
         replace_file(path, (json.dumps(kept.as_dict(), indent=1) + "\n").encode())
     else:
         path.unlink(missing_ok=True)
-    figures = found.as_dict() if found else {"used": False}
-    return {**figures, "line": line, "why": why, "kept": kept.as_dict() if kept else None}
+    return {**found.as_dict(), "line": line, "kept": kept.as_dict() if kept else None}
 
 
-def _edges(turn: TurnRef, kind: str, panel: Panel) -> Regimes:
-    """Return regimes whose edges are those of the training rows."""
+def edges_of(turn: TurnRef, kind: str, panel: Panel) -> Regimes | None:
+    """Return regimes whose edges are those of the training rows.
+
+    None where no recipe of the turn reads the features that tell them, or too few rows have them.
+    """
+    if any(name not in panel.names for name in COLUMNS):
+        return None
     trained = panel.rows(split_of(turn, panel, kind).mask(panel, "train"))
-    return Regimes.fit(trained.columns(COLUMNS))
+    try:
+        return Regimes.fit(trained.columns(COLUMNS))
+    except EnsembleError:
+        return None
 
 
 def _learnt(turn: TurnRef, kind: str, panel: Panel, line: str, edges: Regimes) -> Learnt:

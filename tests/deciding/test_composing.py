@@ -15,8 +15,9 @@ import pytest
 from market.timeframes import timeframe_ms
 from ml_pipeline.errors import ExportError
 from models.common.predictor import load_model
+from models.common.regimes import regimes_path
 from models.common.slot import Slot
-from orchestration.ensembles import ENSEMBLE, MADE_BY
+from orchestration.ensembles import ENSEMBLE, MADE_BY, METHODS
 from orchestration.lifecycle.retiring import Memory, remember
 from orchestration.rules import Gates
 from orchestration.service import composing, memory
@@ -109,9 +110,21 @@ def test_it_is_kept_with_its_figures_and_on_only_by_the_gate(two_turns: Home) ->
     assert record.config["made_by"] == MADE_BY
     assert record.config["version"] == row["version"]
     assert record.active is row["active"] is (row["lower"] > 0 and row["z_best"] >= -0.5)
-    assert record.results["methods"].keys() == {"equal", "weighted", "voting", "stacking"}
+    assert record.results["methods"].keys() == {*METHODS}
     kept = json.loads((settings.models_dir / "ensembles" / "ensemble_001.json").read_text())
     assert kept["models"] == [f"{SLOT.scope}/direction/{m['version']}" for m in row["members"]]
+
+
+def test_the_confidence_of_what_serves_is_judged_by_regime(two_turns: Home) -> None:
+    row, settings = two_turns.rows[-1], two_turns.settings
+    (slot,) = two_turns.reports[-1]["slots"]
+    found = row["regimes"]
+    assert found["line"] == ("baseline" if slot["baseline"] else slot["recipe"])
+    assert len(found["slopes"]) == 9
+    assert found["z"] is not None, found["why"]
+    assert found["used"] is (found["z"] >= settings.gates.z_learnt)
+    path = regimes_path(settings.models_dir, SLOT)
+    assert path.exists() is found["used"] is (found["kept"] is not None)
 
 
 def test_mlflow_shows_its_members_as_lineage(two_turns: Home) -> None:
@@ -119,7 +132,7 @@ def test_mlflow_shows_its_members_as_lineage(two_turns: Home) -> None:
     tracking = tracking_of(settings)
     known = {one.version: one for one in tracking.versions(SLOT)}
     found = known[row["version"]]
-    assert found.tags["method"] == "weighted_avg"
+    assert found.tags["method"] == METHODS[row["method"]].blend
     assert all(member["version"] in found.tags["members"] for member in row["members"])
     run = tracking._client.get_run(found.run_id)
     inputs = {one.model_id for one in run.inputs.model_inputs}

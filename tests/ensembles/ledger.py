@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -80,3 +81,11 @@ def calm(
     labels = np.exp(truth + rng.normal(0, 0.3, (n, 2)))
     said = [truth + b + rng.normal(0, e, (n, 1)) for e, b in zip(errors, bias, strict=True)]
     return evidence("volatility", labels, said, np.full((n, 2), -11.7))
+
+
+def in_turn(seed: int = 0) -> Evidence:
+    """Return a ledger of direction in four regimes, in each of which one of two members sees."""
+    one, other = (coin([1, 0], errors=errors, seed=seed) for errors in ((0.1, 0.6), (0.1, 0.6)))
+    regime = np.random.default_rng(seed + 1).integers(0, 4, len(one.ts))
+    raw = np.where((regime % 2 == 0)[None, :, None], one.raw, other.raw[::-1])
+    return replace(one, raw=raw, regime=regime)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from orchestration.ensembles import EQUAL, Contest, Evidence, choose, contest
-from tests.ensembles.ledger import STEP, SYMBOLS, calm, coin
+from tests.ensembles.ledger import STEP, SYMBOLS, calm, coin, in_turn
 
 WARM = 1.5
 Z_LEARNT, Z_BEST = 1.64, -0.5
@@ -33,7 +33,7 @@ def test_learnt_weights_win_where_a_member_only_makes_noise() -> None:
     walked, method, _ = chosen(coin([1, 0], errors=[0.1, 0.8]))
     assert method in ("weighted", "stacking")
     good, noise = walked.weights[method]
-    assert good > 3 * noise
+    assert good > 2 * noise
     assert walked.losses[method].mean() < walked.losses[EQUAL].mean()
 
 
@@ -52,10 +52,40 @@ def test_members_without_skill_make_no_ensemble() -> None:
     assert not active
 
 
-def test_squares_undo_the_bias_of_members_that_underrate_the_variance() -> None:
-    walked, method, _ = chosen(calm([0.4, 0.4], bias=[-0.6, -0.6]))
-    assert method == "stacking"
-    assert walked.losses["stacking"].mean() < 0.9 * walked.losses[EQUAL].mean()
+def test_squares_favour_the_member_that_errs_less_and_leave_the_level_alone() -> None:
+    walked, method, _ = chosen(calm([0.1, 1.5], bias=[0, 0]))
+    assert method in ("stacking", "weighted")
+    good, bad = walked.weights["stacking"]
+    assert good > 2 * bad
+    assert good + bad == pytest.approx(1.0, abs=1e-12)
+
+
+def test_weights_by_regime_win_where_members_are_good_in_turn() -> None:
+    found = in_turn()
+    walked, method, _ = chosen(found)
+    assert method == "by_regime"
+    table = walked.weights["by_regime"]
+    assert table.shape == (9, 2)
+    assert np.all(table[[0, 2], 0] > 0.6)
+    assert np.all(table[[1, 3], 1] > 0.6)
+    np.testing.assert_allclose(table.sum(axis=1), 1.0)
+    choice = choose(walked, found.horizon, 0, Z_LEARNT, Z_BEST)
+    assert choice.table is not None
+    assert np.asarray(choice.table).shape == (9, 2)
+    assert sum(choice.weights.values()) == pytest.approx(1.0)
+
+
+def test_weights_by_regime_do_not_win_where_regimes_tell_nothing() -> None:
+    found = coin([1, 1])
+    regime = np.random.default_rng(1).integers(0, 9, len(found.ts))
+    assert chosen(replace(found, regime=regime))[1] == EQUAL
+
+
+def test_in_an_unknown_regime_all_members_weigh_the_same() -> None:
+    found = replace(coin([1, 0.2]), regime=np.full(20 * 288 * SYMBOLS, -1))
+    walked = contest(found, WARM)
+    assert np.array_equal(walked.losses["by_regime"], walked.losses[EQUAL])
+    assert "by_regime" not in contest(replace(found, regime=None), WARM).losses
 
 
 def test_numbers_do_not_vote() -> None:
