@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,13 +17,13 @@ from ml_pipeline.errors import ExportError
 from models.common.predictor import load_model
 from models.common.regimes import regimes_path
 from models.common.slot import Slot
-from orchestration.ensembles import ENSEMBLE, MADE_BY, METHODS
+from orchestration.ensembles import ENSEMBLE, MADE_BY, METHODS, Choice, Evidence
 from orchestration.lifecycle.retiring import Memory, remember
 from orchestration.rules import Gates
 from orchestration.service import composing, memory
 from orchestration.service.beginning import turn_at
 from orchestration.service.composing import known_lines
-from orchestration.service.refs import Json
+from orchestration.service.refs import Json, TurnRef
 from orchestration.service.resources import registry_of, store_of, tracking_of
 from orchestration.service.retraining import meaning
 from orchestration.service.turn import run_turn
@@ -90,7 +90,11 @@ def test_an_ensemble_is_a_line_like_any_other(two_turns: Home) -> None:
 
 
 def test_its_bytes_answer_as_its_members_do_together(two_turns: Home) -> None:
-    settings, row = two_turns.settings, two_turns.rows[-1]
+    same_answers(two_turns.settings, two_turns.rows[-1])
+
+
+def same_answers(settings: Settings, row: Json) -> None:
+    """Compare the version's graph with the members that its configuration names."""
     registry = registry_of(settings)
     bundle = registry.read(registry.folder(SLOT, row["version"]))
     together = load_model(row["name"], home=settings.home)
@@ -101,6 +105,24 @@ def test_its_bytes_answer_as_its_members_do_together(two_turns: Home) -> None:
     one = bundle.runner.run(rows.to_numpy(np.float32))[:, 0]
     two = np.asarray(together.predict(rows)["probability"])
     np.testing.assert_allclose(one, two, atol=1e-6)
+
+
+def test_weights_by_regime_are_composed_and_kept(
+    new_settings: NewSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def by_regime(turn: TurnRef, evidence: Evidence) -> Choice:
+        walked, choice = composing.weighed_by(turn.settings.gates, evidence, 0)
+        table = tuple(map(tuple, walked.weights["by_regime"].tolist()))
+        return replace(choice, method="by_regime", table=table)
+
+    monkeypatch.setattr(composing, "weighed", by_regime)
+    settings = new_settings(**PLANTED)
+    report = run_turn(settings, FIRST.isoformat())
+    assert report["failures"] == []
+    (row,) = report["ensembles"]
+    kept = json.loads((settings.models_dir / "ensembles" / f"{row['name']}.json").read_text())
+    assert np.shape(kept["regimes"]["weights"]) == (9, 2)
+    same_answers(settings, row)
 
 
 def test_it_is_kept_with_its_figures_and_on_only_by_the_gate(two_turns: Home) -> None:
