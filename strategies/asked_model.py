@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from inspect import signature
 from typing import TYPE_CHECKING, Any
 
 from models.common.base_model import BaseModel
@@ -26,7 +27,8 @@ class AskedModel:
     ----------
     model : str or BaseModel
         A name as `load_model` takes it, which follows its champion; or a model itself, such as one
-        version that stays, or the answers that were really served.
+        version that stays, or the answers that were really served. One that records what it says
+        is told symbol and bar.
     timeframe : str, optional
         Of a name: which of the kind's timeframes, where there are several.
 
@@ -48,6 +50,7 @@ class AskedModel:
         self.model = load_model(model, timeframe=timeframe) if isinstance(model, str) else model
         told = getattr(getattr(self.model, "slot", self.model), "timeframe", None)
         self.timeframe = str(told or self.model.info.get("timeframe") or timeframe or _SHORTEST)
+        self._records = "ts" in signature(self.model.predict).parameters
         self._serving: Any = None
         self._bound: BoundModel | None = None
 
@@ -83,6 +86,9 @@ class AskedModel:
             return bound.predict(quick.row(symbol, self.timeframe, bound.names), close)
         else:
             rows = quick.get_features(symbol, self.timeframe, self.features, lookback_bars=1)
+        if self._records:
+            recorded: Any = self.model
+            return recorded.predict(rows, close, symbol=symbol, ts=rows.index[-1])
         return self.model.predict(rows, close=close)
 
     def _bind(self, model: Model) -> BoundModel:

@@ -18,6 +18,10 @@ from models.common.predictor import EnsemblePredictor, load_model
 from models.common.registry import PredictionModelRegistry
 from models.common.schema import FeatureSchema
 from models.common.slot import Slot
+from orchestration.recorder import Recorder
+from orchestration.service.resources import store_of
+from orchestration.settings import load_settings
+from orchestration.store import Store
 from strategies.asked_model import AskedModel, declared
 from strategies.live_features import LiveFeatures
 from tests.features.walks import records, walk
@@ -55,6 +59,11 @@ def live(candles) -> LiveFeatures:
     made = LiveFeatures("1m")
     made.extend(SYMBOL, candles)
     return made
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return store_of(load_settings(home=tmp_path))
 
 
 class Frames:
@@ -118,6 +127,22 @@ def test_a_model_itself_will_do(registry, live) -> None:
     assert AskedModel(ensemble).about(SYMBOL, live)["probability"] == pytest.approx(
         AskedModel("direction").about(SYMBOL, live)["probability"], abs=1e-6
     )
+
+
+def test_what_it_says_live_can_be_recorded(registry, live, store) -> None:
+    """One row of the ledger a bar, and the answer that it would give anyway."""
+    store.register_model("majors/price/1m", "v1", status="champion", serves_from_ms=0)
+    bar = live.get_features(SYMBOL, "1m", ["close"]).index[-1]
+    two_seconds_later = bar.timestamp() + 60 + 2
+    with Recorder(store, clock=lambda: two_seconds_later) as recorder:
+        asked = AskedModel(recorder.of(load_model("price")))
+        answer = asked.about(SYMBOL, live, 100.0)
+    assert answer == AskedModel("price").about(SYMBOL, live, 100.0)
+    assert asked.timeframe == "1m"
+    row = store.ledger("majors/price/1m").iloc[0]
+    assert (row["symbol"], row["ts_ms"]) == (SYMBOL, int(bar.timestamp() * 1000))
+    assert row["raw_0"] == answer["expected_return"]
+    assert recorder.written == 1
 
 
 def test_what_it_is_not_shown_it_does_not_answer(registry, candles) -> None:
