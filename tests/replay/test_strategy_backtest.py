@@ -8,8 +8,11 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 
+from market.timeframes import utc
 from models.common.errors import ModelNotFound
 from models.common.registry import PredictionModelRegistry
 from models.common.slot import Slot
@@ -18,9 +21,10 @@ from orchestration.service.backtests.choosing import chosen, examples
 from orchestration.service.backtests.leaving import leave
 from orchestration.service.errors import BadBacktest, BadReplay, BadStrategy
 from orchestration.service.replays.plan import Plan
-from orchestration.service.resources import store_of
+from orchestration.service.resources import source_of, store_of
 from orchestration.service.strategy_backtest import Asked, Backtested, backtest
 from orchestration.settings import Settings, load_settings
+from strategies.costs import Costs
 from strategies.run import stamps
 from tests.models import tiny
 
@@ -266,6 +270,33 @@ def _said(folder: Path) -> list[tuple[str, int, float]]:
     (module,) = (m for m in sys.modules.values() if getattr(m, "__file__", None) == file)
     found: list[tuple[str, int, float]] = module.Follower.said
     return found
+
+
+SEER = FOLLOWER.replace('name = "follower"', 'name = "seer"; exits = (MaxBars(1),)')
+SEER = "from strategies.exits import MaxBars\n" + SEER
+
+
+@pytest.mark.parametrize(("late", "won"), [(0, 1.0), (1, 0.5), (-1, 0.5)])
+def test_answers_are_of_their_bar_neither_early_nor_late(
+    new_plan: Callable[..., Plan], tmp_path: Path, late: int, won: float
+) -> None:
+    """Rows that know the next bar win every trade; said of the bar before or after, one of two."""
+    plan = new_plan(name="walk", symbols="BTC-USDT")
+    plan.settle()
+    source, slot = source_of(plan.settings), Slot("BTC-USDT", "direction", "5m")
+    candles = source.fetch("BTC-USDT", "5m", utc(plan.first_ms), utc(plan.end_ms + 10 * STEP))
+    opens = candles["open"].to_numpy()
+    up = (opens[2:] > opens[1:-1])[: 2 * 288]  # of bar t: from the open of t + 1 to that of t + 2
+    made = plan.first_ms - 1_000 * STEP
+    store = store_of(plan.settings).at(utc(made).to_pydatetime())
+    store.register_model(slot.key, "v1", recipe="seer", head={})
+    ts = plan.first_ms + STEP * (np.arange(len(up)) + late)
+    rows = pd.DataFrame({"symbol": "BTC-USDT", "ts_ms": ts, "raw_0": np.where(up, 0.9, 0.1)})
+    store.add_predictions(slot.key, "v1", "champion", rows)
+    seer = asked(written(tmp_path, SEER), replay="walk", costs=Costs.none())
+    done = backtest(plan.live, seer, NOW)
+    assert done.result["trading"]["total_trades"] > 200
+    assert done.result["trading"]["win_rate"] == pytest.approx(won, abs=0 if won == 1 else 0.1)
 
 
 def test_a_replay_whose_house_was_moved_is_read_where_it_is(walked: Plan, tmp_path: Path) -> None:
