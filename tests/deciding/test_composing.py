@@ -14,7 +14,9 @@ import pytest
 
 from market.timeframes import timeframe_ms
 from ml_pipeline.errors import ExportError
-from models.common.predictor import load_model
+from ml_pipeline.history import History
+from ml_pipeline.reproduce import reproduce
+from models.common.predictor import EnsemblePredictor, Model, load_model
 from models.common.regimes import regimes_path
 from models.common.slot import Slot
 from orchestration.ensembles import ENSEMBLE, MADE_BY, METHODS, Choice, Evidence
@@ -123,6 +125,28 @@ def test_weights_by_regime_are_composed_and_kept(
     kept = json.loads((settings.models_dir / "ensembles" / f"{row['name']}.json").read_text())
     assert np.shape(kept["regimes"]["weights"]) == (9, 2)
     same_answers(settings, row)
+
+
+def test_members_that_are_gone_do_not_matter(two_turns: Home) -> None:
+    settings, row = two_turns.settings, two_turns.rows[-1]
+    named = load_model(row["name"], home=settings.home)
+    assert isinstance(named, EnsemblePredictor)
+    whole = load_model(f"{SLOT.scope}/direction/{row['version']}", home=settings.home)
+    assert isinstance(whole, Model)
+    names, version = ["lost", *named.made_of.models], named.made_of.composed
+    without = EnsemblePredictor(names, composed=version, home=settings.home)
+    rows = pd.DataFrame(np.random.default_rng(0).normal(size=(64, len(whole.features))))
+    rows.columns = pd.Index(whole.features)
+    np.testing.assert_array_equal(without.raw(rows), whole.raw(rows))
+    assert without.predict(rows)["missing"] == []
+
+
+def test_it_is_made_again_to_the_byte(two_turns: Home, tmp_path: Path) -> None:
+    settings, row = two_turns.settings, two_turns.rows[-1]
+    registry = registry_of(settings)
+    bundle = registry.read(registry.folder(SLOT, row["version"]))
+    found = reproduce(bundle, History.open(settings.source, home=tmp_path))
+    assert found.byte_equal, found.sentence()
 
 
 def test_it_is_kept_with_its_figures_and_on_only_by_the_gate(two_turns: Home) -> None:
