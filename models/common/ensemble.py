@@ -227,7 +227,7 @@ class EnsemblePredictor(BaseModel):
         more: dict[str, Any] = {"missing": [n for n in self.made_of.models if n in reasons]}
         if reasons:
             more["reasons"] = reasons
-        if len(answers) > 1:
+        if self.kind == "mixed":  # also where all members of a kind refuse the rows
             return {**answers, **more}
         return with_items(self._by_regime(next(iter(answers.values())), rows), **more)
 

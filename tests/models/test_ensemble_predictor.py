@@ -246,6 +246,15 @@ def test_a_member_that_refuses_the_rows_is_left_out_of_this_answer_only(home: Pa
     assert ensemble.missing == {}
 
 
+def test_an_answer_by_kind_stays_one_where_a_kind_refuses(home: Path) -> None:
+    write_fisher(home / "models")
+    mixed = EnsemblePredictor(["fisher", "risk-a"], home=home)
+    assert {*mixed.predict(frame().assign(fisher=0.5))} == {"direction", "risk", "missing"}
+    answer = mixed.predict(frame())
+    assert {*answer} == {"risk", "missing", "reasons"}
+    assert answer["missing"] == ["fisher"]
+
+
 def write_fisher(root: Path) -> None:
     names = ("return_1", "rsi_14", "fisher")
     schema = FeatureSchema(names, {name: name for name in names}, dict.fromkeys(names, "–"))
