@@ -47,7 +47,8 @@ class LiveFeatures:
     Notes
     -----
     Fed with the same history from its beginning, it answers with the bits of `FeatureCache` and
-    `FeatureManager`. Every bar is remembered: a year of 1m bars takes 34 MB a symbol.
+    `FeatureManager`. Every bar is remembered: a year of 1m bars takes 34 MB a symbol. For one
+    thread.
 
     Examples
     --------
