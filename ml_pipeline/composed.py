@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from ml_pipeline.blend_nodes import Blend, blend_nodes
 from ml_pipeline.errors import ExportError, ParityError
-from ml_pipeline.export import score_and_novelty
+from ml_pipeline.export import NOVELTY_TOLERANCE, score_and_novelty
 from ml_pipeline.fit import Fitted
 from ml_pipeline.onnx_graph import NOVELTY, OUTPUT, Graph
 from ml_pipeline.panel import Panel
@@ -204,19 +204,21 @@ def _head(kind: str, members: Sequence[Fitted], weights: Floats) -> dict[str, An
 
 
 def _parity(blend: Blend, members: Sequence[Fitted], onnx: bytes, rows: Panel) -> float:
-    """Return the largest difference of output or novelty between graph and members."""
+    """Return the largest difference of the output between graph and members; check novelty too."""
     said = [score_and_novelty(one.onnx, rows) for one in members]
     output, novelty = score_and_novelty(onnx, rows)
     where = None if blend.regimes is None else rows.columns(blend.regimes.columns)
     difference = _apart(output, blend(np.stack([raw for raw, _ in said]), where))
-    strangest = [far for _, far in said if far is not None]
+    checks = [("output", difference, TOLERANCE)]
     if novelty is not None:
-        difference = max(difference, _apart(novelty, np.max(strangest, axis=0)))
-    if not difference <= TOLERANCE:
-        raise ParityError(
-            f"the composed {blend.kind} graph differs from the blend of its members by "
-            f"{difference:.3g} (limit {TOLERANCE:g}) on {len(rows)} rows; it was not exported"
-        )
+        strangest = np.max([far for _, far in said if far is not None], axis=0)
+        checks.append(("novelty", _apart(novelty, strangest), NOVELTY_TOLERANCE))
+    for what, found, limit in checks:
+        if not found <= limit:
+            raise ParityError(
+                f"the {what} of the composed {blend.kind} graph differs from the blend of its "
+                f"members by {found:.3g} (limit {limit:g}) on {len(rows)} rows; it was not exported"
+            )
     return difference
 
 
