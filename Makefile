@@ -8,7 +8,7 @@ READY  := $(VENV)/.ready
 export OMP_NUM_THREADS := 1
 export OMP_WAIT_POLICY := PASSIVE
 
-.PHONY: help cycle up test lint types imports unit slow oracles docs bench bench-features bench-serve bench-backtest format clean
+.PHONY: help cycle up test lint types imports unit slow oracles docs bench bench-features bench-serve bench-forecast bench-backtest format clean
 help:            ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */\t/' | expand -t 16
 
@@ -64,6 +64,9 @@ bench-features: $(READY) ## the feature engine beside other libraries
 
 bench-serve: $(READY)    ## one closed bar to five predictions, beside others
 	$(BIN)/python -m bench.serve
+
+bench-forecast: $(READY) ## 300 bars ahead: time, training, worth
+	$(BIN)/python -m bench.forecast
 
 bench-backtest: $(READY) ## bars a second of a backtest, beside vectorbt and backtesting.py where `make oracles` was run
 	$(BIN)/python -m bench.backtest --oracles $(ORACLES)/bin/python

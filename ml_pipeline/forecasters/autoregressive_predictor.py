@@ -42,7 +42,7 @@ class AutoregressivePricePredictor(ForecasterPredictor):
     @property
     def model(self) -> lgb.Booster:
         """The booster."""
-        return self._loaded()["return"]
+        return self.boosters["return"]
 
     def _told(self, measured: dict[str, dict[str, dict[str, float]]]) -> Metrics:
         return dict(measured["return"])

@@ -30,8 +30,8 @@ JUDGED = (1, 5, 15, 60, 300)
 LEVEL = 0.9
 
 _WINDOW = 15  # bars over which a scale's target is at least averaged: one bar is too ragged
-_PRIOR = 0.5  # τ of a shrinkage: how believable it is beforehand that rollouts hold anything
-_INDEPENDENT = 10  # stretches of a horizon that the calibration rows must hold
+_PRIOR = 0.25  # τ of a shrinkage: how believable it is beforehand that rollouts hold anything
+_INDEPENDENT = 40  # stretches of a horizon that the calibration rows must hold
 _RIDGE = 1e-3
 
 

@@ -24,7 +24,7 @@ class MultiOHLCPredictor(ForecasterPredictor):
     @property
     def models(self) -> dict[str, lgb.Booster]:
         """The boosters, by ``open close high low``."""
-        return self._loaded()
+        return self.boosters
 
     def _told(self, measured: dict[str, dict[str, dict[str, float]]]) -> Metrics:
         return dict(measured)

@@ -176,7 +176,7 @@ class ForecasterPredictor:
 
     def save(self, path: str | Path) -> Path:
         """Write boosters (text and ONNX), horizons and metrics to a folder; nothing is pickled."""
-        graphs = {name: self._onnx(booster) for name, booster in self._loaded().items()}
+        graphs = {name: self._onnx(booster) for name, booster in self.boosters.items()}
         return save_forecaster(path, self.forecaster, graphs)
 
     def load(self, path: str | Path) -> Self:
@@ -230,7 +230,9 @@ class ForecasterPredictor:
 
     # ------------------------------------------------------------------ inside
 
-    def _loaded(self) -> dict[str, lgb.Booster]:
+    @property
+    def boosters(self) -> dict[str, lgb.Booster]:
+        """The boosters by what they forecast: ``return``, or ``open close high low``."""
         if not self._boosters:
             texts = self.forecaster.texts
             self._boosters = {name: lgb.Booster(model_str=text) for name, text in texts.items()}

@@ -22,7 +22,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
@@ -46,6 +46,9 @@ from models.common.rows import Seen
 from models.common.runner import OnnxRunner
 from models.common.schema import FeatureSchema
 from models.common.slot import Slot, check_word
+
+if TYPE_CHECKING:
+    from models.forecasters.forecaster import Forecaster
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,6 +107,21 @@ class Bundle:
     def head(self) -> Head:
         """How the graph's output becomes an answer."""
         return make_head(self.kind, self.metadata["head"])
+
+    @cached_property
+    def forecaster(self) -> Forecaster:
+        """What forecasts many steps; only bundles of forecasters hold it.
+
+        Raises
+        ------
+        BundleError
+            When this is none, or a file of it is damaged.
+        """
+        # Here, as only forecasters need the feature engine's compiled loops.
+        from models.forecasters.bundled import read_forecaster
+
+        with _reading(self.folder):
+            return read_forecaster(self.folder, self.checksums)
 
     @cached_property
     def runner(self) -> OnnxRunner:

@@ -29,6 +29,7 @@ from models.common.errors import HeadError
 from models.common.head_base import Answer as Answer
 from models.common.head_base import Floats as Floats
 from models.common.head_base import Head as Head
+from models.common.head_candle import CandleHead
 from models.common.head_kinds import (
     DirectionHead,
     MomentumHead,
@@ -43,6 +44,8 @@ HEADS: Mapping[str, type[Head]] = {
     "price": PriceHead,
     "momentum": MomentumHead,
     "volatility": VolatilityHead,
+    "autoregressive": PriceHead,
+    "multi_ohlc": CandleHead,
 }
 
 

@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,9 @@ from models.common.regimes import RegimeConfidence, read_regimes, regimes_path
 from models.common.registry import ROLES, PredictionModelRegistry
 from models.common.rows import Seen, check_definitions, check_timeframe, close_in, to_matrix
 from models.common.slot import Slot
+
+if TYPE_CHECKING:
+    from models.forecasters.forecaster import Forecaster
 
 LOOK_S = 0.2
 """Seconds between two looks at the link."""
@@ -119,6 +122,21 @@ class Model(BaseModel):
         found = read_regimes(regimes_path(self._registry.root, bundle.slot))
         line = (found.about or {}).get("line") if found else None
         return found if line in (None, bundle.metadata["recipe"]) else None
+
+    @property
+    def forecaster(self) -> Forecaster:
+        """What forecasts many steps, over histories or live: of a forecaster's version only.
+
+        Raises
+        ------
+        BundleError
+            The version is of another kind.
+
+        Examples
+        --------
+        >>> load_model("autoregressive").forecaster.predict(candles)  # doctest: +SKIP
+        """
+        return self._current().forecaster
 
     def predict(self, features: Any, *, close: Any = None) -> Answer:
         """Return the answers to the rows of `features`; see `BaseModel.predict`.

@@ -5,6 +5,7 @@
 ``majors/direction/2025-05-28T0000Z_1m_…``    that version of that slot
 ``model_001`` … ``model_005``                 champion: direction, risk, price, momentum, volatility
 ``direction_predictor_001``, ``direction``    champion of the kind
+``autoregressive``, ``multi_ohlc``            champion of those forecasters
 ``BTC-USDT/direction``                        champion of the kind in that scope
 ``majors/direction/1m``                       champion of the slot
 ``…@champion``, ``…@challenger``              the one in that role
@@ -27,7 +28,15 @@ from models.common.registry import (
     link_target,
     parse_kind,
 )
-from models.common.slot import DEFAULT_SCOPE, KINDS, SEED_NAMES, Slot, check_word
+from models.common.slot import (
+    DEFAULT_SCOPE,
+    EVERY_KIND,
+    FORECAST_NAMES,
+    KINDS,
+    SEED_NAMES,
+    Slot,
+    check_word,
+)
 
 _NUMBERED = re.compile(r"(?P<name>[a-z_]+)_(?P<number>[0-9]{3})")
 
@@ -114,13 +123,14 @@ def slot_named(name: str) -> tuple[str | None, str, str | None]:
 
 def _exact(words: list[str], registry: PredictionModelRegistry) -> Address | None:
     *slot, version = words
-    if len(words) == 3 and slot[1] in KINDS:
+    if len(words) == 3 and slot[1] in EVERY_KIND:
         folders = [registry.root / slot[0] / slot[1] / version]
     elif len(words) == 1:
         folders = sorted(registry.root.glob(f"*/*/{version}"))
     else:
         folders = []
-    found = [f for f in folders if f.is_dir() and not f.is_symlink() and f.parent.name in KINDS]
+    sound = [f for f in folders if f.is_dir() and not f.is_symlink()]
+    found = [folder for folder in sound if folder.parent.name in EVERY_KIND]
     if len(found) > 1:
         full = ", ".join(str(folder.relative_to(registry.root)) for folder in found)
         raise ModelNotFound(
@@ -139,20 +149,21 @@ def _slot_words(
     if kind is None or len(words) > 2:
         raise ModelNotFound(
             f"no model {name!r}: it is no version in the models folder, and no kind "
-            f"({', '.join(KINDS)}), model_001 to model_{len(KINDS):03d} or scope/kind"
+            f"({', '.join(EVERY_KIND)}), model_001 to model_{len(KINDS):03d} or scope/kind"
         )
     return (words[0] if len(words) == 2 else None), kind, timeframe
 
 
 def _standing_kind(word: str) -> str | None:
-    if word in KINDS:
+    if word in EVERY_KIND:
         return word
     match = _NUMBERED.fullmatch(word)
     stem = match["name"] if match else word
     if match and stem == "model":
         place = int(match["number"])
         return KINDS[place - 1] if 1 <= place <= len(KINDS) else None
-    return next((kind for kind, seed in SEED_NAMES.items() if seed == stem), None)
+    names = SEED_NAMES | FORECAST_NAMES
+    return next((kind for kind, seed in names.items() if seed == stem), None)
 
 
 def _only_scope(kind: str, registry: PredictionModelRegistry) -> str:

@@ -25,7 +25,7 @@ from models.common.bundle import Bundle, read_bundle, read_documents
 from models.common.errors import BadName, BundleError, ModelNotFound
 from models.common.files import locked, replace_link, sync_folder
 from models.common.opening import opening_now
-from models.common.slot import KINDS, SEED_NAMES, Slot, check_word
+from models.common.slot import EVERY_KIND, FORECAST_NAMES, SEED_NAMES, Slot, check_word
 
 ENSEMBLES = "ensembles"
 LATEST, CHALLENGER = "latest", "challenger"
@@ -58,12 +58,12 @@ def parse_kind(text: str) -> str:
     BadName
         When it names none.
     """
-    for kind, seed_name in SEED_NAMES.items():
+    for kind, seed_name in (SEED_NAMES | FORECAST_NAMES).items():
         if text in (kind, seed_name):
             return kind
     if text in SYNONYMS:
         return SYNONYMS[text]
-    raise BadName(f"{text!r} is no kind of model: use one of {', '.join(KINDS)}")
+    raise BadName(f"{text!r} is no kind of model: use one of {', '.join(EVERY_KIND)}")
 
 
 class PredictionModelRegistry:
@@ -227,7 +227,7 @@ class PredictionModelRegistry:
             # Beside the versions lies what is known of the slot itself, such as its regimes.
             known = folder.suffix == ".json" and folder.is_file()
             foreign = hidden or known or folder.is_symlink()
-            if folder.parent.name in KINDS and not foreign:
+            if folder.parent.name in EVERY_KIND and not foreign:
                 yield folder
 
     def _checked_place(self, bundle: Bundle) -> Bundle:

@@ -9,6 +9,10 @@ from datetime import datetime, timedelta
 from models.common.errors import BadName
 
 KINDS = ("direction", "risk", "price", "momentum", "volatility")
+"""The kinds that a turn trains."""
+FORECASTS = ("autoregressive", "multi_ohlc")
+"""Forecasters of many steps: in the registry like the others, trained when somebody asks."""
+EVERY_KIND = (*KINDS, *FORECASTS)
 SEED_NAMES = {
     "direction": "direction_predictor",
     "risk": "risk_scorer",
@@ -16,6 +20,7 @@ SEED_NAMES = {
     "momentum": "momentum_classifier",
     "volatility": "volatility_regressor",
 }
+FORECAST_NAMES = {kind: f"{kind}_predictor" for kind in FORECASTS}
 DEFAULT_SCOPE = "majors"
 
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
@@ -51,7 +56,7 @@ class Slot:
         What the model was trained on: ``"majors"``, one symbol (``"BTC-USDT"``) or symbols
         joined by ``+``.
     kind : str
-        One of `KINDS`.
+        One of `EVERY_KIND`.
     timeframe : str
         Canonical bar length, such as ``"1m"``.
 
@@ -72,8 +77,8 @@ class Slot:
 
     def __post_init__(self) -> None:
         check_word(self.scope, "scope")
-        if self.kind not in KINDS:
-            raise BadName(f"{self.kind!r} is no kind of model: use one of {', '.join(KINDS)}")
+        if self.kind not in EVERY_KIND:
+            raise BadName(f"{self.kind!r} is no kind of model: use one of {', '.join(EVERY_KIND)}")
         if not _TIMEFRAME.fullmatch(self.timeframe):
             raise BadName(f"{self.timeframe!r} is no timeframe: write it like 1m, 5m, 1h or 1d")
 

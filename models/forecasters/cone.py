@@ -23,7 +23,8 @@ WEIGHTS = len(CONTEXT) + 1
 LEAST_SCALE = 1e-6
 """No bar is taken to move less than a hundredth of a basis point."""
 
-_BARS = {"log_rv_15": 15, "log_rv_60": 60, "log_rv_240": 240}
+LOOKS = {"log_rv_15": 15, "log_rv_60": 60, "log_rv_240": 240}
+"""Bars of each realised variance among them."""
 
 
 def log_scales(context: Floats) -> Floats:
@@ -36,7 +37,7 @@ def log_scales(context: Floats) -> Floats:
     """
     floor = np.log(LEAST_SCALE)
     logs = [np.log(np.maximum(context[:, 0], LEAST_SCALE))]
-    for column, bars in enumerate(_BARS.values(), start=1):
+    for column, bars in enumerate(LOOKS.values(), start=1):
         logs.append(np.maximum((context[:, column] - np.log(bars)) / 2, floor))
     return np.column_stack([np.ones(len(context)), *logs, context[:, 4:]])
 

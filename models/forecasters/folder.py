@@ -47,7 +47,7 @@ def save_forecaster(
     place = Path(folder)
     files = {_where(forecaster.type, n) / TREES: t.encode() for n, t in forecaster.texts.items()}
     files |= {_where(forecaster.type, n) / ONNX: graph for n, graph in (onnx or {}).items()}
-    files[Path(CONFIG)] = (json.dumps(_config(forecaster), indent=1) + "\n").encode()
+    files[Path(CONFIG)] = (json.dumps(config(forecaster), indent=1) + "\n").encode()
     for name, content in files.items():
         replace_file(place / name, content)
     sums = {str(name): hashlib.sha256(content).hexdigest() for name, content in files.items()}
@@ -70,17 +70,31 @@ def load_forecaster(folder: str | Path) -> Forecaster:
         raise ModelNotFound(f"no forecaster in {place}; save one there, or name another folder")
     sums = _json(place, (place / CHECKSUMS).read_bytes())
     stored = _json(place, _read(place, CONFIG, sums))
+    kind = _kind(stored, place)
+    names = {name: str(_where(kind, name) / TREES) for name in SUMS[kind]}
+    return made(stored, {n: _read(place, file, sums).decode() for n, file in names.items()}, place)
+
+
+def _kind(stored: Mapping[str, Any], place: Path) -> str:
     if stored.get("format") != _FORMAT or stored.get("predictor_type") not in SUMS:
         raise BundleError(
             f"forecaster {place} refused: format {stored.get('format')!r}, type "
             f"{stored.get('predictor_type')!r}; train and save it again"
         )
-    kind = str(stored["predictor_type"])
-    names = {name: str(_where(kind, name) / TREES) for name in SUMS[kind]}
-    texts = {name: _read(place, file, sums).decode() for name, file in names.items()}
+    return str(stored["predictor_type"])
+
+
+def made(stored: Mapping[str, Any], texts: Mapping[str, str], place: Path) -> Forecaster:
+    """Return the forecaster that `config` described, with its boosters' texts.
+
+    Raises
+    ------
+    BundleError
+        The description lacks something.
+    """
     try:
         return Forecaster(
-            type=kind,
+            type=_kind(stored, place),
             timeframe=stored["timeframe"],
             columns=tuple(stored["feature_names"]),
             texts=texts,
@@ -95,7 +109,8 @@ def load_forecaster(folder: str | Path) -> Forecaster:
 _FIELDS = {"format", "predictor_type", "timeframe", "feature_names", "cone", "wick"}
 
 
-def _config(one: Forecaster) -> dict[str, Any]:
+def config(one: Forecaster) -> dict[str, Any]:
+    """Return everything of a forecaster but its boosters, as JSON can hold it."""
     return {
         "format": _FORMAT,
         "predictor_type": one.type,
