@@ -20,6 +20,12 @@ RAW = {
     "momentum": [[0.6], [0.2], [0.5]],
     "price": [[0.01, 0.02], [-0.01, 0.01], [0.0, 0.03]],
     "volatility": [[-9.0, -8.0], [-13.0, -11.0], [-7.0, -6.0]],
+    "autoregressive": [[0.01, 0.02], [-0.01, 0.01], [0.0, 0.03]],
+    "multi_ohlc": [
+        [0.0, 0.02, -0.02, 0.01, 0.02],
+        [0.001, 0.001, -0.02, -0.01, 0.01],
+        [0.0, -0.01, 0.01, 0.0, 0.03],  # a high below its open, as no graph should say
+    ],
 }
 KEYS = {
     "direction": {"direction", "confidence", "probability"},
@@ -32,6 +38,10 @@ KEYS = {
         "predicted_volatility_4h",
         "confidence",
     },
+}
+KEYS["autoregressive"] = KEYS["price"]
+KEYS["multi_ohlc"] = (KEYS["price"] - {"predicted_price"}) | {
+    f"predicted_{side}" for side in ("open", "high", "low", "close")
 }
 
 
@@ -49,7 +59,7 @@ def test_every_kind_has_a_head() -> None:
     assert set(HEADS) == set(EVERY_KIND)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", EVERY_KIND)
 def test_many_rows_are_answered_as_each_row_alone(kind: str) -> None:
     raw, close = np.array(RAW[kind]), np.array([100.0, 50.0, 2.0])
     many = decode(kind, raw, HEAD_PARAMS[kind], close)
@@ -63,6 +73,19 @@ def test_many_rows_are_answered_as_each_row_alone(kind: str) -> None:
                 assert value == many[name][i]
             else:
                 np.testing.assert_array_equal(value, many[name][i])
+
+
+def test_a_candle_encloses_its_prices_whatever_float32_did() -> None:
+    candle = decode("multi_ohlc", np.array(RAW["multi_ohlc"]), HEAD_PARAMS["price"], np.ones(3))
+    top = np.maximum(candle["predicted_open"], candle["predicted_close"])
+    assert (candle["predicted_high"] >= top).all()
+    bottom = np.minimum(candle["predicted_open"], candle["predicted_close"])
+    assert (candle["predicted_low"] <= bottom).all()
+    np.testing.assert_allclose(candle["predicted_high"][0], np.exp(0.02))
+    with pytest.raises(PredictionError, match="not positive"):
+        decode("multi_ohlc", np.array([[0, 0, 0, 0, 0.0]]), HEAD_PARAMS["price"])
+    with pytest.raises(HeadError, match="interval_q"):
+        make_head("multi_ohlc", {"interval_q": 0.0, "sign_slope": 1.0})
 
 
 def test_direction_and_momentum_say_the_likelier_with_its_probability() -> None:

@@ -21,6 +21,8 @@ HEAD_PARAMS: dict[str, dict[str, Any]] = {
     "price": {"interval_q": 1.64, "sign_slope": 0.5},
     "momentum": {},
     "volatility": {"confidence_edges": [-12.0, -8.0], "confidence_values": [0.7, 0.6, 0.5]},
+    "autoregressive": {"interval_q": 1.64, "sign_slope": 0.5},
+    "multi_ohlc": {"interval_q": 1.64, "sign_slope": 0.5},
 }
 ROWS = np.array([[0.001, 55.0, 0.4], [-0.002, 30.0, 0.9], [0.0, 70.0, 0.1]], dtype=np.float32)
 
