@@ -41,14 +41,14 @@ def test_the_ledger_of_its_line_says_what_is_proven(desk: Desk, capsys: Capsys) 
     """A lucky holdout promotes nobody whose weeks say otherwise, and no holdout bars the proven."""
     places, now = places_of(desk.settings), by("a", "", False, LATER)
     bad = {"line": "xgboost", "skill": 0.02, "lower": -0.01, "upper": 0.04, "z": 1.0, "n": 9_000}
-    bad |= {"days": 20.0, "z_champion": 1.0, "worse": False}
+    bad |= {"days": 20.0, "z_champion": 1.0, "sure_z_champion": 1.0, "worse": False}
     for changes, said in (({}, "on 20.0 days of its line's ledger"), (
-        {"lower": 0.01, "z_champion": -2.0, "worse": True}, "provably worse .* z -2.00",
-    )):  # fmt: skip
+        {"sure_lower": 0.01, "sure_z_champion": -2.0, "worse": True}, "provably worse .* z -2.00",
+    ), ({"lower": 0.01, "sure_lower": -0.01}, "not proven")):  # fmt: skip
         with pytest.raises(Unproven, match=said):
             lifecycle_promote(SLOT, LEARNT, places, now, ledger=bad | changes)
     assert desk.champion() == BASELINE
-    lifecycle_promote(SLOT, LEARNT, places, now, ledger=bad | {"lower": 0.01})
+    lifecycle_promote(SLOT, LEARNT, places, now, ledger=bad | {"sure_lower": 0.01})
     assert desk.champion() == LEARNT
 
 
