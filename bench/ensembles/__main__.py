@@ -135,7 +135,7 @@ def _told(given: argparse.Namespace, every: list[Lines], mark: str, caption: str
     for one in every:
         regimes = grid(one, given.data, given.warm_days)
         walked = walk(one, regimes, Gates(), given.warm_days, HOURS)
-        found.append(report.row(one, walked))
+        found.append(report.row(one, regimes, walked, Gates()))
         print(report.text(found[-1]), flush=True)
     if given.json:
         print(json.dumps(found, indent=1))

@@ -41,8 +41,10 @@ class Walked:
         without an ensemble.
     ts, symbol
         Of the rows that were scored, in order of time.
+    open
+        Whether the gate was open then, of each row.
     loss
-        By what said it: a method, `BEST`, `CHOSEN`, each line, the baseline.
+        By what said it: a method, `BEST`, `CHOSEN`, the baseline.
     """
 
     turns: int = 0
@@ -53,6 +55,7 @@ class Walked:
     members: Counter[str] = field(default_factory=Counter)
     ts: list[NDArray[np.int64]] = field(default_factory=list)
     symbol: list[NDArray[np.int64]] = field(default_factory=list)
+    open: list[NDArray[np.bool_]] = field(default_factory=list)
     loss: dict[str, list[Floats]] = field(default_factory=dict)
 
     def column(self, name: str) -> Floats:
@@ -110,6 +113,7 @@ def _turn(done: Walked, before: Part, then: Part, gates: Gates, seed: int) -> No
     loss |= {CHOSEN: loss[choice.method], BEST: single[walked.leader], BASELINE: ahead.base}
     done.ts.append(ahead.ts)
     done.symbol.append(_symbols(after, found.lines))
+    done.open.append(np.full(len(ahead.ts), choice.gate.active))
     for name, values in loss.items():
         done.loss.setdefault(name, []).append(values)
 

@@ -8,7 +8,7 @@ service said. The baseline is a line like any other.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -81,6 +81,8 @@ class Lines:
         Labels of each bar, float64 [T, S, L]; NaN where unknown or void.
     lines
         By recipe.
+    events
+        What each of `versions` itself calls an event, float64 [V]; NaN of kinds without events.
     """
 
     slot: Slot
@@ -90,6 +92,7 @@ class Lines:
     heads: tuple[Mapping[str, Any], ...]
     outcome: Floats
     lines: Mapping[str, Line]
+    events: Floats = field(default_factory=lambda: np.empty(0))
 
     @property
     def plain(self) -> Line | None:
@@ -198,7 +201,36 @@ def grid_of(
             name: Line(name, **{key: values[k] for key, values in grid.items()})
             for k, name in enumerate(names)
         },
+        events=_events(versions, models),
     )
+
+
+def own_event(lines: Lines, line: Line, known: NDArray[np.bool_]) -> tuple[Floats, dict[str, Any]]:
+    """Return the labels of some bars [n, L] and the head that reads them, each by its own event.
+
+    What was said of an event was said of the event of then, and can only be weighed against that:
+    by another one it is out of calibration, and whatever learns from it would set that right.
+    Labels are then 1 or 0. Of kinds without events they are the outcomes.
+
+    Parameters
+    ----------
+    line
+        Whose event it was: that of the version that said each bar.
+    known
+        The bars, bool [T, S]; the line said something on each of them.
+    """
+    outcome = lines.outcome[known]
+    if EVENT_THRESHOLD not in lines.heads[-1]:
+        return outcome, dict(lines.heads[-1])
+    level = lines.events[line.version[known]][:, None]
+    level = np.where(np.isfinite(level), level, lines.heads[-1][EVENT_THRESHOLD])
+    came = np.where(np.isfinite(outcome), outcome >= level, np.nan)
+    return came.astype(np.float64), {**lines.heads[-1], EVENT_THRESHOLD: 0.5}
+
+
+def _events(versions: tuple[str, ...], models: Mapping[str, ModelRecord]) -> Floats:
+    heads = [models[name].facts.get("head") or {} for name in versions]
+    return np.array([float(head.get(EVENT_THRESHOLD, np.nan)) for head in heads])
 
 
 def matrix(rows: pd.DataFrame, prefix: str) -> Floats:

@@ -19,6 +19,7 @@ from ml_pipeline.composed import compose
 from ml_pipeline.errors import JudgingError, PipelineError
 from ml_pipeline.fit import Fitted
 from ml_pipeline.panel import Panel
+from ml_pipeline.scoring import row_losses
 from ml_pipeline.skill import paired_mean
 from ml_pipeline.tasks import TASKS
 from models.common.errors import ModelError
@@ -36,7 +37,7 @@ from orchestration.ensembles import (
     contest,
     pick,
 )
-from orchestration.judge.lines import BASELINE, Lines, as_panel, lines_of, recipe_of
+from orchestration.judge.lines import BASELINE, Lines, as_panel, lines_of, own_event, recipe_of
 from orchestration.judge.verdicts import paired
 from orchestration.rules import Gates
 from orchestration.service.data import horizon_of, split_of
@@ -172,16 +173,18 @@ def evidence_of(
     """
     told = [lines.lines[name] for name in (*members, BASELINE)]
     known = np.logical_and.reduce([line.known for line in told])
-    slot = lines.slot
+    slot, plain = lines.slot, told[-1]
+    outcome, head = own_event(lines, plain, known)
+    rows = as_panel(slot, outcome)
     return Evidence(
         kind=slot.kind,
         timeframe=slot.timeframe,
         members=members,
         ts=np.broadcast_to(lines.ts[:, None], known.shape)[known],
         raw=np.stack([line.raw[known] for line in told[:-1]]),
-        base=told[-1].loss[known],
-        rows=as_panel(slot, lines.outcome[known]),
-        head=lines.heads[-1],
+        base=row_losses(TASKS[slot.kind], head, plain.raw[known], rows),
+        rows=rows,
+        head=head,
         regime=None if regimes is None else regimes[known],
     )
 

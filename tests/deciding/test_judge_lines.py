@@ -10,7 +10,7 @@ import pytest
 
 from ml_pipeline.losses import log_loss
 from models.common.slot import Slot
-from orchestration.judge.lines import Lines, lines_of
+from orchestration.judge.lines import Lines, lines_of, own_event
 from orchestration.store.records import ModelRecord
 from orchestration.store.store import Store
 from tests.deciding.ledgers import DIRECTION, MINUTE, START, START_MS, came, say
@@ -71,6 +71,20 @@ def test_an_event_is_what_the_freshest_baseline_calls_one(store: Store) -> None:
     assert lines.plain is not None
     assert lines.plain.loss[:, 0].tolist() == [1.0, 1.0]  # 0.015 is an event for both
     assert lines.lines["a"].loss[0, 0] == 0.25
+
+
+def test_what_was_said_of_an_event_is_weighed_by_the_event_of_then(store: Store) -> None:
+    slot = Slot("majors", "risk", "1m")
+    low, high = {"event_threshold": 0.01}, {"event_threshold": 0.02}
+    bars = [("A", 0), ("A", 1)]
+    say(store, slot, "d1_baseline", "baseline", {bars[0]: [0.2]}, baseline=True, head=high)
+    say(store, slot, "d2_baseline", "baseline", {bars[1]: [0.2]}, baseline=True, head=low)
+    came(store, slot, {bar: [0.015] for bar in bars})
+    lines = found(store, slot)
+    assert lines.plain is not None
+    labels, head = own_event(lines, lines.plain, lines.plain.known)
+    assert labels.tolist() == [[0.0], [1.0]], "0.015 was none for the first, and is one by now"
+    assert head["event_threshold"] == 0.5
 
 
 def test_a_line_that_fell_begins_its_ledger_anew(store: Store) -> None:
