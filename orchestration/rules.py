@@ -63,3 +63,14 @@ class DriftRules(_Part):
     harm_hours: int = Field(24, ge=1, description="window of the harm rule")
     harm_evidence: float = Field(150, gt=1, description="e-value at which to roll back at once")
     reference_days: float = Field(7.0, gt=0, description="ledger needed before any verdict")
+
+
+class Api(_Part):
+    """How the REST API answers."""
+
+    port: int = Field(8000, ge=1, le=65535, description="that it listens on")
+    rate: float = Field(20.0, gt=0, description="requests a second that one client may keep up")
+    burst: int = Field(60, ge=1, description="requests that one client may make at once")
+    body_max: int = Field(65_536, ge=256, description="bytes of a request's body")
+    wait_s: float = Field(300.0, ge=0, description="that a request waits for what it started")
+    jobs_keep: int = Field(1000, ge=10, description="finished jobs and predictions kept")

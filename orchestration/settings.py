@@ -21,11 +21,11 @@ from market.symbols import parse_symbol, parse_symbols
 from market.timeframes import parse_timeframe
 from ml_pipeline.recipe_words import check_recipes, check_windows
 from models.common.slot import KINDS
-from orchestration.rules import DriftRules, Gates
+from orchestration.rules import Api, DriftRules, Gates
 
 CONFIG_VARIABLE = "TIDEWHEEL_CONFIG"
 DEFAULT_CONFIG = "tidewheel.toml"
-SECRETS = ("database_url", "mlflow_tracking_uri")
+SECRETS = ("database_url", "mlflow_tracking_uri", "api_token")
 _PASSWORD = re.compile(r"(?<=://)([^:/@\s]*):([^@\s]+)@")
 
 
@@ -87,6 +87,8 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", min_length=1, description="that the servers bind to")
     prefect_port: int = Field(4200, ge=1, le=65535)
     mlflow_port: int = Field(5000, ge=1, le=65535)
+    api_token: str | None = Field(None, min_length=16, repr=False, description="of the REST API")
+    api: Api = Api()
     gates: Gates = Gates()
     drift: DriftRules = DriftRules()
     # Of a replay alone, so that no file or variable can set it.
@@ -203,7 +205,7 @@ class Settings(BaseSettings):
         shown: dict[str, Any] = self.model_dump(mode="json")
         for name in SECRETS:
             if shown[name]:
-                shown[name] = mask_password(shown[name])
+                shown[name] = "***" if name == "api_token" else mask_password(shown[name])
         return shown
 
     @classmethod
@@ -274,9 +276,10 @@ def _settings_file(settings_cls: type[BaseSettings]) -> TomlConfigSettingsSource
     except ValueError as error:
         raise SettingsError(f"{path} is not valid TOML: {error}") from None
     for name in SECRETS:
-        if _PASSWORD.search(str(source.toml_data.get(name, ""))):
+        told = str(source.toml_data.get(name, ""))
+        if _PASSWORD.search(told) or (told and name == "api_token"):
             raise SettingsError(
-                f"{path} holds a password in {name}; secrets come only from the environment: "
+                f"{path} holds a secret in {name}; secrets come only from the environment: "
                 f"set TIDEWHEEL_{name.upper()} instead"
             )
     return source

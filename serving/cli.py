@@ -13,7 +13,7 @@ from typing import Annotated, Any  # noqa: E402
 
 import typer  # noqa: E402
 
-from serving import backtest, console, features, ledger, models, replay, training  # noqa: E402
+from serving import backtest, console, features, ledger, models, replay, serve, training  # noqa: E402
 
 app = typer.Typer(
     name="tidewheel",
@@ -36,6 +36,7 @@ app.command(
     name="backtest",
     epilog="Example: tidewheel backtest ml_enhanced --from 2025-05-20 --to 2025-05-27",
 )(backtest.command)
+app.command(name="serve", epilog="Example: tidewheel serve --port 8000")(serve.command)
 app.command(name="trials", epilog="Example: tidewheel trials --json")(backtest.trials)
 
 Home = Annotated[
