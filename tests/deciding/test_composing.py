@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from rich.console import Console
 
 from market.timeframes import timeframe_ms
 from ml_pipeline.errors import ExportError
@@ -30,6 +32,7 @@ from orchestration.service.resources import registry_of, store_of, tracking_of
 from orchestration.service.retraining import meaning
 from orchestration.service.turn import run_turn
 from orchestration.settings import Settings, load_settings
+from serving import ensembles
 from tests.deciding.scenes import stand
 
 NewSettings = Callable[..., Settings]
@@ -171,6 +174,22 @@ def test_the_confidence_of_what_serves_is_judged_by_regime(two_turns: Home) -> N
     assert found["used"] is (found["z"] >= settings.gates.z_learnt)
     path = regimes_path(settings.models_dir, SLOT)
     assert path.exists() is found["used"] is (found["kept"] is not None)
+
+
+def test_the_command_shows_members_figures_and_reasons(two_turns: Home) -> None:
+    rows = ensembles.kept(two_turns.settings)
+    assert [row["name"] for row in rows] == ["ensemble_001"]
+    assert rows[0]["simulated"] is True
+    assert json.loads(json.dumps(rows)) == rows
+    assert ensembles.kept(two_turns.settings, "volatility") == []
+    wide = Console(width=240, record=True, file=io.StringIO())
+    for part in ensembles.shown(rows):
+        wide.print(part)
+    told, row = wide.export_text(), two_turns.rows[-1]
+    assert "SIMULATED market" in told
+    assert f"{100 * row['skill']:+.2f} %" in told
+    assert row["regimes"]["why"] in told
+    assert all(member["recipe"] in told for member in row["members"])
 
 
 def test_mlflow_shows_its_members_as_lineage(two_turns: Home) -> None:
