@@ -2,7 +2,8 @@
 
 In one bar, in this order: what reduces positions is filled at the open, then what opens them, then
 resting orders inside the bar; symbols in alphabetical order, so that the order in which they were
-given changes nothing. Where money is short, that order decides who gets it.
+given changes nothing. Where money is short, that order decides who gets it. Late orders of several
+moments that meet after a gap are filled moment by moment, the earliest first.
 """
 
 from __future__ import annotations
@@ -122,7 +123,7 @@ class SimulatedBroker:
     # ------------------------------------------------------------------ fills
 
     def _work(self, bars: Mapping[str, Bar]) -> list[Outcome]:
-        """Fill what is due, openings after reductions and resting orders last."""
+        """Fill what is due: by the moment of the decision, and resting orders last."""
         due = [order for order in self._queue if self._is_due(order, bars)]
         if not due:
             return []
@@ -130,6 +131,17 @@ class SimulatedBroker:
         due.sort(key=lambda order: order.symbol)
         market = [order for order in due if order.stop is None and order.limit is None]
         outcomes: list[Outcome] = []
+        for moment in sorted({order.at_ms for order in market}):
+            self._trade([order for order in market if order.at_ms == moment], bars, outcomes)
+        resting = [order for order in due if order.stop is not None or order.limit is not None]
+        for order in sorted(resting, key=_reached):
+            self._touch(order, bars[order.symbol], outcomes)
+        return outcomes
+
+    def _trade(
+        self, market: Sequence[Order], bars: Mapping[str, Bar], outcomes: list[Outcome]
+    ) -> None:
+        """Fill market orders of one moment, openings after reductions."""
         openings: list[tuple[Order, float]] = []
         for order in market:
             rest = self._reduce(order, bars[order.symbol], outcomes)
@@ -137,10 +149,6 @@ class SimulatedBroker:
                 openings.append((order, rest))
         for order, quantity in openings:
             self._open(order, quantity, bars[order.symbol], outcomes)
-        resting = [order for order in due if order.stop is not None or order.limit is not None]
-        for order in sorted(resting, key=_reached):
-            self._touch(order, bars[order.symbol], outcomes)
-        return outcomes
 
     def _is_due(self, order: Order, bars: Mapping[str, Bar]) -> bool:
         bar = bars.get(order.symbol)

@@ -7,7 +7,8 @@ The rules of a fill, the same for events, for columns of signals, and for paper 
 * what opens may not make the gross exposure exceed `max_leverage` × equity, both at the fill's
   price and after its fee; it is cut to what may, `room`;
 * what opens less than `min_notional` is refused; what reduces a position never is;
-* at one open, what reduces comes first, then what opens, symbols in alphabetical order.
+* at one open, what reduces comes first, then what opens, symbols in alphabetical order; late orders
+  of several moments that meet after a gap come moment by moment.
 
 Not modelled: funding, interest, market impact beyond slippage, lot sizes.
 """

@@ -1,14 +1,14 @@
 """Walk: columns of signals against candles, compiled, one pass over all symbols.
 
 The same rules as `strategies.broker.SimulatedBroker` and `strategies.desk.Desk`, written once more
-for arrays; the tests hold the two against each other. In each row: what reduces is filled at the
-open, then what opens, symbols by rank; positions are marked at the close; then orders are made,
-which wait for later rows. What has been ordered counts as held when the next order is made.
+for arrays; the tests hold the two against each other. In each row orders are filled at the open,
+positions are marked at the close, and orders are made, which wait for later rows. What has been
+ordered counts as held when the next order is made.
 """
 
 from __future__ import annotations
 
-from math import copysign, isnan
+from math import copysign, inf, isnan
 
 import numpy as np
 from numba import njit
@@ -58,17 +58,14 @@ def walk(
     terms : tuple
         `strategies.codes.Terms`.
     size : float
-        With `ENTRIES` the fraction of equity that an entry takes; with `TARGETS` how far a position
-        may be off before a wish for the same side corrects it, as a share of itself.
+        Fraction of equity that an entry takes, or the tolerance of `strategies.columns.Targets`.
     tells : bool
         Whether fills, refusals and exposure are wanted; otherwise they are empty.
 
     Returns
     -------
-    equity : float64[T]
-        At the closes.
-    exposure : float64[T, S]
-        Signed notional / equity.
+    equity, exposure : float64[T], float64[T, S]
+        At the closes; exposure is signed notional / equity.
     fills, refusals : float64[n, 8]
         In the order in which they happened; columns as in `strategies.codes`.
     """
@@ -84,9 +81,11 @@ def walk(
             fills = _roomy(fills, logged[0], 2 * symbols * places)
             refusals = _roomy(refusals, logged[1], 2 * symbols * places)
             log = (fills, refusals, logged, tells)
-            due_ms = ms[t] - terms[2] * step_ms
-            _reduce(t, due_ms, opens, ranks, state, line, terms, log)
-            _open(t, due_ms, opens, ranks, state, line, terms, log)
+            moment = _earliest(t, opens, line)
+            while moment <= ms[t] - terms[2] * step_ms:
+                _reduce(t, moment, opens, ranks, state, line, terms, log)
+                _open(t, moment, opens, ranks, state, line, terms, log)
+                moment = _earliest(t, opens, line)
             waits = bool(line[1].any())
         worth = equity[t] = _mark(t, closes, state)
         for s in range(symbols):
@@ -128,9 +127,7 @@ def _decide(
     line: Line,
 ) -> None:
     """Put what is wished for at a close into the queue."""
-    aimed = state[1][s]
-    for k in range(line[1][s]):
-        aimed += line[0][s, k, _RESTS]
+    aimed = _aimed(s, state, line)
     if worth <= 0.0:
         _ask(s, -aimed, True, c.BANKRUPT, line)
     elif mode == c.QUANTITIES:
@@ -140,6 +137,18 @@ def _decide(
     else:
         ending = ending and state[1][s] * aimed > 0.0
         _enter(s, wish, ending, aimed, size * worth / state[2][s], shorts, line)
+
+
+@njit(error_model="numpy")
+def _aimed(s: int, state: State, line: Line) -> float:
+    """Return what will be held when all that waits is filled; what only reduces opens nothing."""
+    aimed: float = state[1][s]
+    for k in range(line[1][s]):
+        change = line[0][s, k, _RESTS]
+        if line[0][s, k, _ONLY_REDUCES] != 0.0:
+            change = -copysign(min(abs(change), abs(aimed)), aimed) if change * aimed < 0.0 else 0.0
+        aimed += change
+    return aimed
 
 
 @njit(error_model="numpy")
@@ -176,22 +185,25 @@ def _ask(s: int, quantity: float, only_reduces: bool, why: int, line: Line) -> N
 
 
 @njit(error_model="numpy")
+def _earliest(t: int, opens: Floats, line: Line) -> float:
+    """Return when the oldest order that waits for a bar of this row was asked for."""
+    moment = inf
+    for s in range(len(line[1])):
+        if line[1][s] > 0 and not isnan(opens[t, s]):
+            moment = min(moment, line[0][s, 0, _ASKED_MS])
+    return moment
+
+
+@njit(error_model="numpy")
 def _reduce(
-    t: int,
-    due_ms: int,
-    opens: Floats,
-    ranks: Whole,
-    state: State,
-    line: Line,
-    terms: Terms,
-    log: Log,
+    t: int, due: float, opens: Floats, rank: Whole, state: State, line: Line, terms: Terms, log: Log
 ) -> None:
     """Fill what closes; what is left of an order stays in the queue."""
     held, (queue, waiting) = state[1], line
-    for s in ranks:
+    for s in rank:
         for k in range(0 if isnan(opens[t, s]) else waiting[s]):
             order = queue[s, k]
-            if order[_ASKED_MS] > due_ms:
+            if order[_ASKED_MS] > due:
                 break
             rest, why = order[_RESTS], order[_WHY]
             if held[s] * rest < 0.0:
@@ -206,20 +218,13 @@ def _reduce(
 
 @njit(error_model="numpy")
 def _open(
-    t: int,
-    due_ms: int,
-    opens: Floats,
-    ranks: Whole,
-    state: State,
-    line: Line,
-    terms: Terms,
-    log: Log,
+    t: int, due: float, opens: Floats, rank: Whole, state: State, line: Line, terms: Terms, log: Log
 ) -> None:
     """Fill what opens, and take what is done out of the queue."""
     queue, waiting = line
-    for s in ranks:
+    for s in rank:
         done = 0
-        while done < waiting[s] and not isnan(opens[t, s]) and queue[s, done, _ASKED_MS] <= due_ms:
+        while done < waiting[s] and not isnan(opens[t, s]) and queue[s, done, _ASKED_MS] <= due:
             if queue[s, done, _RESTS] != 0.0:
                 _take(t, s, queue[s, done], opens[t, s], state, terms, log)
             done += 1
@@ -266,13 +271,8 @@ def _fill(
     state[1][s] += quantity
     if log[3]:
         fill = log[0][log[2][0]]
-        fill[c.ROW], fill[c.SYMBOL], fill[c.QUANTITY], fill[c.PRICE], fill[c.FEE] = (
-            t,
-            s,
-            quantity,
-            price,
-            fee,
-        )
+        fill[c.ROW], fill[c.SYMBOL] = t, s
+        fill[c.QUANTITY], fill[c.PRICE], fill[c.FEE] = quantity, price, fee
         fill[c.SLIPPAGE], fill[c.REASON] = abs(quantity) * abs(price - opened), why
         log[2][0] += 1
 

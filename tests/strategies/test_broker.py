@@ -175,3 +175,18 @@ def test_adding_averages_the_entry_and_parts_carry_their_share_of_fees() -> None
     assert trade.pnl == pytest.approx(15.0 - trade.fees)
     assert trade.bars == 2
     assert math.isclose(trade.gain, trade.pnl / 115.0)
+
+
+def test_late_orders_that_meet_after_a_gap_are_filled_in_the_order_of_their_decisions() -> None:
+    """The position is opened, ended and turned at one open; nothing is opened on both sides."""
+    broker = SimulatedBroker(1000.0, Costs.none(latency_bars=2), MINUTE_MS)
+    for i in (0, 1):
+        broker.on_bars({BTC: bar(i, 100.0)})
+        broker.submit(
+            [order(2.0, 0)] if i == 0 else [order(-2.0, 1, reduce_only=True), order(-3.0, 1)]
+        )
+    outcomes = broker.on_bars({BTC: bar(9, 10.0)})
+    assert [one.quantity for one in outcomes if isinstance(one, Fill)] == [2.0, -2.0, -3.0]
+    assert broker.positions[BTC].quantity == -3.0
+    assert [(t.side, t.quantity, t.pnl) for t in broker.trades] == [("LONG", 2.0, 0.0)]
+    assert not broker.refused

@@ -54,8 +54,10 @@ def test_orders_as_columns_and_as_events_are_one_account(costs: Costs, gaps: flo
     pd.testing.assert_series_equal(run.equity, equity, rtol=1e-12, atol=0, check_names=False)
     assert len(fills) > 40
     assert_same_tables(run.fills, fills)
-    if not gaps or costs.latency_bars == 1:  # else opposite orders meet in one bar, and open both
-        assert_same_tables(run.trades, trades, rel=1e-10)
+    assert_same_tables(run.trades, trades, rel=1e-10)
+    paid = trades["quantity"] * (trades["exit_price"] - trades["entry_price"])
+    signed = paid.where(trades["side"] == "LONG", -paid) - trades["fees"]
+    np.testing.assert_allclose(trades["pnl"], signed, rtol=1e-9, atol=1e-6)
     assert refused or costs.max_leverage > 1
     same = [(r.order.symbol, r.order.at_ms, r.ts_ms, r.whole) for r in refused]
     assert [(r.order.symbol, r.order.at_ms, r.ts_ms, r.whole) for r in run.refused] == same
@@ -164,6 +166,16 @@ def test_latency_is_counted_in_bars(latency: int) -> None:
     run = run_signals(candles, wish, costs=Costs(latency_bars=latency))
     assert run.fills["time"].tolist() == [frame.index[10 + latency]]
     assert run.fills["price"][0] == frame["open"].iloc[10 + latency] * (1 + 1e-4)
+
+
+def test_a_target_after_a_refused_one_is_no_larger_than_it_says() -> None:
+    """Late: an order that will be refused, one that was to undo it, and then a good one."""
+    candles = walks(bars=50)
+    wish = pd.Series(np.nan, candles["BTC-USDT"].index)
+    wish.iloc[[10, 11, 14]] = [0.09, 0.0, 0.5]
+    run = run_signals(candles, wish, costs=Costs(latency_bars=4, min_notional=1_000))
+    assert [r.order.quantity > 0 for r in run.refused] == [True, False]
+    assert run.exposure["BTC-USDT"].iloc[18] == pytest.approx(0.5, rel=0.02)
 
 
 def test_the_pnl_of_all_trades_is_the_change_of_equity() -> None:
