@@ -74,3 +74,17 @@ class Api(_Part):
     body_max: int = Field(65_536, ge=256, description="bytes of a request's body")
     wait_s: float = Field(300.0, ge=0, description="that a request waits for what it started")
     jobs_keep: int = Field(1000, ge=10, description="finished jobs and predictions kept")
+
+
+class Predictions(_Part):
+    """How the prediction engine answers; `orchestration.engine.config` says what each means."""
+
+    kind: str = Field("price", description="kind of model that answers")
+    symbol: str = Field("", description="of candles that do not say whose they are")
+    timeframe: str = Field("", description="bars that models read; else the candles'")
+    bundles: dict[str, str] = Field({}, description="by strategy, the model that answers it")
+    ensembles: bool = Field(False, description="a slot's ensemble answers, where one is on")
+    regime_aware: bool = Field(True, description="confidences by regime, where they were learnt")
+    cache: bool = Field(True, description="answers are kept")
+    cache_rows: int = Field(10_000, ge=1, le=10_000_000, description="answers kept at most")
+    record: bool = Field(True, description="each answer goes into the ledger")

@@ -21,7 +21,7 @@ from market.symbols import parse_symbol, parse_symbols
 from market.timeframes import parse_timeframe
 from ml_pipeline.recipe_words import check_recipes, check_windows
 from models.common.slot import KINDS
-from orchestration.rules import Api, DriftRules, Gates
+from orchestration.rules import Api, DriftRules, Gates, Predictions
 
 CONFIG_VARIABLE = "TIDEWHEEL_CONFIG"
 DEFAULT_CONFIG = "tidewheel.toml"
@@ -91,6 +91,7 @@ class Settings(BaseSettings):
     api: Api = Api()
     gates: Gates = Gates()
     drift: DriftRules = DriftRules()
+    prediction: Predictions = Predictions()
     # Of a replay alone, so that no file or variable can set it.
     _moment: datetime | None = PrivateAttr(None)
 

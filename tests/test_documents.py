@@ -33,9 +33,10 @@ from ml_pipeline.tasks import TASKS
 from ml_pipeline.train import TrainingPipeline
 from models.common.errors import FeatureError
 from models.common.predictor import load_model
-from models.common.registry import PredictionModelRegistry, models_folder
+from models.common.registry import PredictionModelRegistry
 from models.common.schema import FeatureSchema
 from models.common.slot import Slot
+from orchestration.engine import PredictionConfig
 from orchestration.service.resources import store_of
 from orchestration.settings import load_settings
 from orchestration.store.store import Store
@@ -64,9 +65,13 @@ CHANGED: dict[str, tuple[str, str, str]] = {
     ),
 }
 
-# Where the documents' modules live here. A configuration object is given below.
+# Where the documents' modules live here. Candles come from the reader's source, not from Binance.
 IMPORTS = {
-    "from src.prediction.config import PredictionConfig\n": "",
+    "from src.data_providers.binance_provider import BinanceProvider": (
+        "from market.providers import HistoryProvider as BinanceProvider"
+    ),
+    "from src.prediction.config": "from orchestration.engine.config",
+    "from src.prediction.engine": "from orchestration.engine",
     "from src.prediction.models.registry": "from models.common.registry",
     "from src.strategies.ml_basic": "from strategies.ml_basic",
     "from backtesting.engine": "from strategies.backtest_engine",
@@ -80,12 +85,11 @@ IMPORTS = {
 
 SERVICE = "get_ml_service: trains and serves forecasters"
 NOT_YET: dict[tuple[str, int], str] = {
-    ("000", 0): "PredictionEngine over candles, with its providers",
-    ("001", 0): "the same engine",
     **{("004", i): SERVICE for i in (*range(11, 17), 20)},
 }
 
 REGISTRY = {("001", 1): "Manual bundle access", ("002", 0): "Selecting a bundle"}
+ENGINE = {("000", 0): "Prediction engine", ("001", 0): "Via Prediction Engine"}
 ENGINEER = {("004", 6): "Feature Engineering", ("004", 7): "Feature Caching"}
 FORECASTS = {
     ("004", 0): "Autoregressive: Initialization",
@@ -133,7 +137,7 @@ def test_the_copies_are_word_for_word(number: str) -> None:
 
 def test_every_snippet_is_run_or_says_why_not() -> None:
     there = {(n, i) for n in ("000", "001", "002", "004") for i in range(len(snippets(n)))}
-    run = REGISTRY | ENGINEER | FORECASTS | BY_PRICE
+    run = REGISTRY | ENGINE | ENGINEER | FORECASTS | BY_PRICE
     assert set(NOT_YET) | set(run) == there
     assert not set(NOT_YET) & set(run)
     assert all(list(snippets(n))[i] == heading for (n, i), heading in run.items())
@@ -415,18 +419,6 @@ def test_with_models_of_its_columns_the_strategy_runs_and_never_trades(
 # ---------------------------------------------------------------- the registry
 
 
-class PredictionConfig:
-    """Stands in for the engine's configuration: where the models are."""
-
-    @classmethod
-    def from_config_manager(cls) -> PredictionConfig:
-        return cls()
-
-    @property
-    def model_registry_path(self) -> Path:
-        return models_folder()
-
-
 @pytest.fixture(scope="module")
 def hourly(reader: Reader) -> Reader:
     """A price model of five columns on hourly bars of BTC serves."""
@@ -452,7 +444,7 @@ def hourly(reader: Reader) -> Reader:
         created_ms=end,
         lineage=lineage(panel, split, "price", columns),
     )
-    registry = PredictionModelRegistry(PredictionConfig())
+    registry = PredictionModelRegistry(PredictionConfig.from_config_manager())
     about = bundling.metadata(model, origin, version)
     bundling.write(registry.folder(slot, version), model, about, panel, {})
     registry.promote(slot, version)
@@ -463,7 +455,7 @@ def hourly(reader: Reader) -> Reader:
 def test_the_registrys_snippets(
     number: str, heading: str, hourly: Reader, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    words: Words = {"PredictionConfig": PredictionConfig}
+    words: Words = {}
     typed(number, heading, words)
     assert words["bundle"].version_id == HOURLY
     prediction = words["prediction"]
@@ -473,6 +465,27 @@ def test_the_registrys_snippets(
     assert prediction.confidence.shape == (120,)
     said = capsys.readouterr().out
     assert ("BTC-USDT/price/1h/2025-09-17_1h_v1 1h" in said) is (number == "002")
+
+
+# ---------------------------------------------------------------- the prediction engine
+
+
+@pytest.mark.parametrize(("number", "heading"), [(n, name) for (n, _), name in ENGINE.items()])
+def test_the_engines_snippets(
+    number: str, heading: str, hourly: Reader, capsys: pytest.CaptureFixture[str]
+) -> None:
+    candles = hourly_candles()
+    candles.attrs = {}  # a frame that says nothing of itself: the only model of the kind answers
+    words: Words = {"candles_dataframe": candles}
+    typed(number, heading, words)
+    said = words["result"] if number == "000" else words["prediction"]
+    told = [str(said.price), str(said.confidence)]
+    assert capsys.readouterr().out.split()[:2] == told
+    assert (said.model_name, said.version) == ("BTC-USDT/price/1h", HOURLY)
+    assert said.symbol == ("BTC-USDT" if number == "000" else None)
+    assert said.interval[0] < said.price < said.interval[1]
+    assert words["engine"].predict(words.get("df", candles)).cached
+    words["engine"].close()
 
 
 # ---------------------------------------------------------------- features, strategies, backtests

@@ -9,6 +9,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from orchestration.engine.config import PredictionConfig as PredictionConfig
+    from orchestration.engine.predicting import PredictionEngine as PredictionEngine
+    from orchestration.engine.prediction import Prediction as Prediction
     from orchestration.engine.recording import SERVES_FROM as SERVES_FROM
     from orchestration.engine.recording import Recorded as Recorded
     from orchestration.engine.recording import in_service as in_service
@@ -18,7 +21,11 @@ if TYPE_CHECKING:
 
 _HOMES = dict.fromkeys(
     ("Recorded", "SERVES_FROM", "in_service", "raw_output", "record", "resolve"), "recording"
-)
+) | {
+    "PredictionConfig": "config",
+    "PredictionEngine": "predicting",
+    "Prediction": "prediction",
+}
 __all__ = sorted(_HOMES)  # noqa: PLE0605 - a list, and the names are those above
 
 

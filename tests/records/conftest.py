@@ -42,35 +42,54 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+class Server:
+    """A real Postgres server in a folder of its own, which a test may stop and start again."""
+
+    def __init__(self, binaries: Path, folder: Path) -> None:
+        self._binaries, self._folder, self._who = binaries, folder, unprivileged()
+        if self._who:
+            os.chown(folder, self._who["user"], self._who["group"])
+        self._data, port = str(folder / "data"), free_port()
+        self._options = f"-p {port} -c listen_addresses=127.0.0.1 -c fsync=off -k {folder}"
+        self.url = f"postgresql://tide@127.0.0.1:{port}/postgres"
+        self._call("initdb", "-D", self._data, "-U", "tide", "-A", "trust", "--no-sync")
+        self.start()
+
+    def start(self) -> None:
+        log = str(self._folder / "log")
+        self._call("pg_ctl", "-D", self._data, "-w", "-o", self._options, "-l", log, "start")
+
+    def stop(self) -> None:
+        self._call("pg_ctl", "-D", self._data, "-w", "-m", "immediate", "stop")
+
+    def _call(self, program: str, *arguments: str) -> None:
+        done = subprocess.run(
+            [str(self._binaries / program), *arguments], cwd=self._folder,
+            env={"LC_ALL": "C.UTF-8", "PATH": os.environ["PATH"]}, stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, check=False, **self._who,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+
+
 @pytest.fixture(scope="session")
-def postgres() -> Iterator[str]:
-    """Return the URL of a database on a real server that ends with the session."""
+def postgres_server() -> Iterator[Server]:
+    """Return a server that ends with the session; who stops it starts it again."""
     binaries = postgres_binaries()
     if binaries is None:
         pytest.skip("no Postgres server is installed (initdb and pg_ctl were not found)")
     folder = Path(tempfile.mkdtemp(prefix="tidewheel-postgres-"))
-    who = unprivileged()
-    if who:
-        os.chown(folder, who["user"], who["group"])
-    environment = {"LC_ALL": "C.UTF-8", "PATH": os.environ["PATH"]}
-    port, data = free_port(), str(folder / "data")
-
-    def call(*command: str) -> None:
-        done = subprocess.run(
-            command, cwd=folder, env=environment, stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, check=False, **who,
-        )  # fmt: skip
-        assert done.returncode == 0, done.stderr
-
-    control = str(binaries / "pg_ctl")
-    options = f"-p {port} -c listen_addresses=127.0.0.1 -c fsync=off -k {folder}"
     try:
-        call(str(binaries / "initdb"), "-D", data, "-U", "tide", "-A", "trust", "--no-sync")
-        call(control, "-D", data, "-w", "-o", options, "-l", str(folder / "log"), "start")
-        yield f"postgresql://tide@127.0.0.1:{port}/postgres"
-        call(control, "-D", data, "-W", "-m", "immediate", "stop")
+        server = Server(binaries, folder)
+        yield server
+        server.stop()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def postgres(postgres_server: Server) -> str:
+    """Return the URL of a database on it."""
+    return postgres_server.url
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
