@@ -19,6 +19,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from features.engine.compiled import compiled
 from features.errors import FeatureError
 
 LANES = 8
@@ -147,7 +148,7 @@ class Forest:
         if rows.ndim != 2 or rows.shape[1] != self.columns or np.isnan(rows).any():
             raise FeatureError(f"rows are {rows.shape}; need [n, {self.columns}] without NaN")
         answers = np.empty((len(rows), len(self.ends)))
-        _score_all(rows, *self.arrays, answers)  # type: ignore[call-arg]  # of a tuple
+        _score_all(rows, *self.arrays, answers)
         return answers
 
 
@@ -268,7 +269,7 @@ def down(
     return low + high
 
 
-@njit(error_model="numpy", nogil=True)
+@compiled
 def _score_all(
     rows: NDArray[np.float32], nodes: _Small, values: _Floats, roots: _Small, groups: _Integers,
     ends: _Integers, thresholds: _Floats, spans: _Integers, answers: _Floats,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
+from statistics import NormalDist
 
 import lightgbm as lgb
 import numpy as np
@@ -17,10 +18,12 @@ from market.historical import HistoricalDataFetcher
 from ml_pipeline.errors import FitError, JudgingError, NotTrained
 from ml_pipeline.forecasters.autoregressive_predictor import AutoregressivePricePredictor
 from ml_pipeline.forecasters.boosting import blocks
+from ml_pipeline.forecasters.horizons import Past, believe, fit_cone
 from ml_pipeline.forecasters.judging import judge_forecaster
 from ml_pipeline.forecasters.multi_ohlc_predictor import MultiOHLCPredictor
 from ml_pipeline.forecasters.predictor import ForecasterPredictor
 from models.common.errors import BundleError, FeatureError, ModelNotFound
+from models.forecasters.answer import answer
 from models.forecasters.cone import Cone
 from models.forecasters.folder import load_forecaster
 from tests.features.walks import START_MS, walk
@@ -235,6 +238,45 @@ def test_a_cone_between_its_horizons() -> None:
     cone = Cone(np.array([1, 100]), ones, np.array([1.0, 3.0]), np.array([1.0, 0.0]))
     assert cone.every(cone.shrink)[9] == pytest.approx(0.5)  # halfway in ln k
     assert Cone.from_dict(cone.as_dict()).as_dict() == cone.as_dict()
+
+
+def made_cone(steps: int, shrink: float) -> Cone:
+    weights, grid = np.zeros((2, 7)), np.array([1, steps])
+    weights[:, 0] = np.log(1e-3)
+    full = np.full(2, shrink)
+    return Cone(grid, weights, np.full(2, 1.645), full, 0.9, weights, np.full(2, 0.5), np.ones(2))
+
+
+def test_whatever_is_rolled_out_makes_possible_candles() -> None:
+    rng = np.random.default_rng(0)
+    rolled = rng.standard_normal((50, 40, 4)) * 10.0 ** rng.uniform(-6, -1, (50, 1, 4))
+    rolled[:, :, 2:] = np.maximum(rolled[:, :, 2:], 0.0)
+    context = np.tile([1e-3, -10.0, -10.0, -10.0, 0.0, 1.0], (50, 1))
+    told = answer(made_cone(40, 0.7), rolled, context, np.full(50, 100.0), 2.0)
+    assert told.candle is not None
+    o, h, low, c = np.moveaxis(told.candle, 2, 0)
+    assert (h >= np.maximum(o, c) * (1 - 1e-15)).all()
+    assert (low <= np.minimum(o, c) * (1 + 1e-15)).all()
+    path = np.cumsum(rolled[:, :, :2].sum(axis=2), axis=1)
+    np.testing.assert_allclose(np.log(c / 100), 0.7 * path, atol=1e-12)
+    # Half an interval is σ √k times the quantile; the confidence is the normal one.
+    np.testing.assert_allclose(told.half_width[0], 1.645e-3 * np.sqrt(np.arange(1, 41)))
+    z = 0.7 * np.abs(path[0]) / (1e-3 * np.sqrt(np.arange(1, 41)))
+    np.testing.assert_allclose(told.confidence[0], [NormalDist().cdf(x) for x in z], atol=1e-3)
+
+
+def test_rollouts_of_noise_are_hardly_believed_and_of_the_truth_wholly() -> None:
+    candles = swinging(6000, memory=0.0, seed=9)
+    past = Past.of(candles, "1m")
+    cone, starts = fit_cone(past, 20), np.arange(3000, 5900, 5)
+    draws = np.random.default_rng(2).standard_normal((10, len(starts), 20)) * 5e-5
+    # Their slopes, clipped to 0 … 1 but taken as they are, would be a third on average.
+    noise = [believe(cone, past, starts, one).shrink.mean() for one in draws]
+    assert np.mean(noise) < 0.1
+    truth = np.stack([past.returns(k)[starts] for k in range(1, 21)], axis=1)
+    known = believe(cone, past, starts, 0.5 * draws[0] + truth)
+    assert known.shrink.min() > 0.6
+    assert (known.quantile < 0.8 * cone.quantile).all()
 
 
 def test_naive_times_are_local() -> None:

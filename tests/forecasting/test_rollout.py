@@ -128,12 +128,32 @@ def test_what_cannot_be_rolled_is_refused(candles: pd.DataFrame) -> None:
         read_trees(model.model_to_string()[:500])
 
 
+def stump(column: int, threshold: float, left: float, right: float) -> FlatTree:
+    one = np.array([column, 0, 0]), np.array([threshold, 0.0, 0.0])
+    two = np.array([1, -1, -1]), np.array([2, -1, -1]), np.array([0.0, left, right])
+    return FlatTree(*one, *two)
+
+
+def test_a_value_on_a_threshold_goes_left() -> None:
+    thresholds = np.linspace(-2, 2, 17)
+    sums = [[stump(j, t, 1.0, 0.0) for t in thresholds] for j in range(2)]
+    rows = np.stack([thresholds, thresholds[::-1]], axis=1).astype(np.float32)
+    answers = Forest.of(sums, 2)(rows)
+    expected = (rows[:, :, None] <= thresholds).sum(axis=2)
+    assert (answers == expected).all()
+
+
+def test_wicks_below_nought_count_as_nought(candles: pd.DataFrame) -> None:
+    sums = [[stump(0, 0.0, value, value)] for value in (0.1, -0.2, -3.0, 0.5)]
+    rollout = Rollout(FeatureProgram(("return_1",)), Forest.of(sums, 1))
+    live = FeatureProgram(("return_1",))
+    row = live.run(candles)[-1]
+    answers = rollout.one(live, row, bar_table(candles)[-1], 1e-3, 5)
+    np.testing.assert_allclose(answers, np.tile([1e-4, -2e-4, 0.0, 5e-4], (5, 1)))
+
+
 def test_rows_that_a_forest_cannot_read_are_refused() -> None:
-    stump = FlatTree(
-        np.zeros(3, np.int64), np.array([0.5, 0, 0]), np.array([1, -1, -1]),
-        np.array([2, -1, -1]), np.array([0.0, 1.0, 2.0]),
-    )  # fmt: skip
-    forest = Forest.of([[stump]], 1)
+    forest = Forest.of([[stump(0, 0.5, 1.0, 2.0)]], 1)
     assert forest(np.float32([[0.5], [0.6]]))[:, 0].tolist() == [1.0, 2.0]
     with pytest.raises(FeatureError, match="without NaN"):
         forest(np.float32([[np.nan]]))
