@@ -11,19 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from market.timeframes import DAY_MS, timeframe_ms
-from ml_pipeline.confidence_set import confidence_p_values
 from ml_pipeline.errors import JudgingError
 from ml_pipeline.scoring import metrics_of_many
 from ml_pipeline.skill import paired_mean, verdict_of
 from ml_pipeline.tasks import TASKS
+from orchestration.judge.compared import p_values
 from orchestration.judge.lines import BASELINE, Line, Lines, as_panel
 from orchestration.judge.tempering import tempered
 
 Floats = NDArray[np.float64]
-
-_BLOCK, _HORIZONS = 60, 4
-_GROWN = 0.5
-"""A line is compared in the confidence set once it is at least this part as long as the longest."""
 
 
 @dataclass(frozen=True)
@@ -155,10 +151,10 @@ def standings(
         name: _standing(lines, line, to_beat if to_beat is not line else None, seed)
         for name, line in lines.lines.items()
     }
-    p_values, days = _p_values(lines, seed, lines.lines if speaking is None else speaking)
-    least = level_on(days, level, full_days)
+    values, times = p_values(lines, seed, lines.lines if speaking is None else speaking)
+    least = level_on(_days(lines, times), level, full_days)
     return {
-        name: replace(one, p_value=p_values.get(name), inside=p_values.get(name, 1.0) > least)
+        name: replace(one, p_value=values.get(name), inside=values.get(name, 1.0) > least)
         for name, one in found.items()
     }
 
@@ -241,25 +237,6 @@ def paired(line: Line, other: Line) -> tuple[int, Floats, Floats]:
         return np.asarray(np.where(both[at], values[at], 0.0).sum(axis=1) / count)
 
     return int(both.sum()), mean(other.loss), mean(other.loss - line.loss)
-
-
-def _p_values(lines: Lines, seed: int, speaking: Collection[str]) -> tuple[dict[str, float], float]:
-    """Return p-values of the confidence set of the lines that are old enough, and its days."""
-    there = {name: line for name, line in lines.lines.items() if name in speaking}
-    length = {name: int(line.known.any(axis=1).sum()) for name, line in there.items()}
-    longest = max(length.values(), default=0)
-    names = [name for name in sorted(length) if length[name] >= max(1, _GROWN * longest)]
-    if len(names) < 2:
-        return {}, 0.0
-    known = np.all([lines.lines[name].known for name in names], axis=0)
-    at = known.any(axis=1)
-    count = known[at].sum(axis=1)
-    table = np.column_stack(
-        [np.where(known[at], lines.lines[k].loss[at], 0.0).sum(axis=1) / count for k in names]
-    )
-    block = max(_BLOCK, _HORIZONS * _horizon(lines))
-    found = confidence_p_values(table, block, seed)
-    return dict(zip(names, found.tolist(), strict=True)), _days(lines, len(table))
 
 
 def _metrics(lines: Lines, line: Line) -> dict[str, float | None]:

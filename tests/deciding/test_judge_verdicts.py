@@ -158,6 +158,23 @@ def test_what_is_provably_worse_is_outside_and_the_young_are_not_compared() -> N
     assert found["young"].p_value is None
 
 
+def test_an_ensemble_puts_none_of_its_members_out_but_can_be_put_out() -> None:
+    bars = 60 * 60
+    p, _ = market(bars)
+    rng = np.random.default_rng(1)
+    some = {name: np.where(rng.random(p.shape) < 0.2, 1 - p, p) for name in "ab"}
+    told = {**some, "baseline": coin(bars)}
+    alone = standings(direction(bars, **told), None, seed=0, full_days=2)
+    better = standings(direction(bars, ensemble=p, **told), None, seed=0, full_days=2)
+    assert alone["a"].inside
+    assert {name: one.p_value for name, one in better.items() if name != "ensemble"} == {
+        name: one.p_value for name, one in alone.items()
+    }
+    assert better["ensemble"].inside
+    worse = standings(direction(bars, ensemble=1 - p, **told), None, seed=0, full_days=2)
+    assert not worse["ensemble"].inside
+
+
 def test_a_line_that_says_nothing_any_more_takes_no_part_in_the_confidence_set() -> None:
     """Else the set of those that go on ends with the bars of the one that is gone."""
     bars, gone = 80 * 60, 60 * 60
