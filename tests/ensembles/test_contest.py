@@ -140,6 +140,18 @@ def test_weights_wait_until_outcomes_are_known() -> None:
         assert not np.array_equal(before.losses[name][later], after.losses[name][later]), name
 
 
+def test_the_best_member_is_the_one_that_was_best_by_then() -> None:
+    """The second knows all from the first judged bar on; only the next step can have seen that."""
+    found = coin([1, 0.2], errors=[0.1, 0.8])
+    raw, opens, half_a_day = found.raw.copy(), int(WARM * 288) * SYMBOLS, 144
+    raw[1, opens:] = np.where(found.target[opens:] > 0.5, 0.999, 0.001)
+    walked = contest(replace(found, raw=raw), WARM)
+    assert np.array_equal(walked.best[:half_a_day], walked.singles[0][:half_a_day])
+    after = slice(half_a_day, 2 * half_a_day)
+    assert np.array_equal(walked.best[after], walked.singles[1][after])
+    assert walked.leader == "m1"
+
+
 def test_the_known_rows_end_a_horizon_before_the_moment() -> None:
     found = coin([1, 1], days=2)
     moment = int(found.ts[0]) + 100 * STEP
