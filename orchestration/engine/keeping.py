@@ -99,12 +99,10 @@ class Keeper:
         self._thread.start()
         atexit.register(self.close)
 
-    def note(self, bundle: Bundle, symbol: str, ts_ms: int, raw: Any) -> bool:
-        """Put an answer on its way to the ledger; return whether there is one."""
-        if self._recorder is None:
-            return False
-        self._recorder.note(bundle, symbol, ts_ms, raw)
-        return True
+    def note(self, bundle: Bundle, symbol: str, ts_ms: int, raw: Any) -> None:
+        """Put an answer on its way to the ledger, if answers are recorded."""
+        if self._recorder is not None:
+            self._recorder.note(bundle, symbol, ts_ms, raw)
 
     def ensemble_on(self, slot_key: str) -> str | None:
         """Return the ensemble that is on in a slot, as of the last look; None before the first."""

@@ -20,6 +20,7 @@ from features.errors import NotEnoughHistory
 from models.common.base_model import BaseModel
 from models.common.model import Model
 from models.common.opening import opening_now
+from models.common.slot import KINDS
 from orchestration.engine.asking import Version, Versions, frame_of, label_of, learnt_on_simulated
 from orchestration.engine.cache import Cache, Key
 from orchestration.engine.choosing import Chooser
@@ -149,13 +150,15 @@ class PredictionEngine:
         mark = f"{latest.digest.hex()}{version.mark if regime else ''}{'s' if simulated else ''}"
         key = Key(version.key, candles.symbol or "", latest.ts_ms, mark)
         live = opening_now() is None
+        row_due = live and self._row_due(version, candles.symbol)
         entry = self._cache.get(key) if live and self._cache is not None else None
-        if entry is not None and (entry.noted or not candles.symbol):
+        if entry is not None and (entry.noted or not row_due):
             return entry.again
         answer, raw = version.tell(latest, regime=regime)
-        noted = live and self._note(version, candles.symbol, latest.ts_ms, raw)
-        if entry is not None:  # another process said so: this one had still to record it
-            entry.noted = noted or not self._records
+        if row_due and self._keeper is not None:
+            self._keeper.note(version.bundle, str(candles.symbol), latest.ts_ms, raw)
+        if entry is not None:  # another process said so, and this one had still to record it
+            entry.noted = True
             return entry.again
         said = made_of(
             answer,
@@ -168,7 +171,7 @@ class PredictionEngine:
             simulated=simulated,
         )
         if live and self._cache is not None:
-            self._cache.put(key, said, noted=noted or not self._records)
+            self._cache.put(key, said, noted=row_due)
         return said
 
     def _latest(self, version: Version, candles: Candles) -> tuple[Latest, bool]:
@@ -183,10 +186,10 @@ class PredictionEngine:
         stream = self._streams.of(candles.symbol, candles.timeframe, version.names)
         return stream.latest(candles, now_ms), False
 
-    def _note(self, version: Version, symbol: str | None, ts_ms: int, raw: Any) -> bool:
-        if self._keeper is None or symbol is None:
-            return False
-        return self._keeper.note(version.bundle, symbol, ts_ms, raw)
+    def _row_due(self, version: Version, symbol: str | None) -> bool:
+        """Return whether the ledger has a place for what a version says: turns know its kind."""
+        recording = self._keeper is not None and self.config.record
+        return recording and symbol is not None and version.bundle.kind in KINDS
 
     # ------------------------------------------------------------------ whatever else answers
 
@@ -225,10 +228,6 @@ class PredictionEngine:
         return self._simulated[label]
 
     # ------------------------------------------------------------------ the database
-
-    @property
-    def _records(self) -> bool:
-        return self._keeper is not None and self.config.record
 
     def _make_keeper(self) -> Keeper | None:
         config = self.config

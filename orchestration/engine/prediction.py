@@ -21,8 +21,8 @@ class Prediction:
     Attributes
     ----------
     price, interval
-        Expected price at the horizon, and its 90 % interval (lower, upper), of price models; None
-        of other kinds.
+        Expected price at the horizon, and its 90 % interval (lower, upper), of price models and of
+        forecasters, whose horizon is the next bar; None of other kinds.
     confidence
         Calibrated probability that the direction is right (direction, price), of the state
         (momentum), or that the forecast is close (volatility); by regime where that was learnt.
@@ -106,7 +106,7 @@ def made_of(
     """Return a kind's answer to one row as a prediction."""
     values: Mapping[str, Any] = answer if isinstance(answer, dict) else answer.as_dict()
     return Prediction(
-        price=values.get("predicted_price"),
+        price=values.get("predicted_price", values.get("predicted_close")),
         confidence=values.get("confidence"),
         direction=_direction(values),
         model_name=model_name,

@@ -25,7 +25,9 @@ Bars = NDArray[np.float64]
 
 BAR = 1 + len(COLUMNS)
 _LOOKED_AT = 50  # of the latest bars, to tell how long they are
-_UNITS = {"s": 1000.0, "ms": 1.0, "us": 1e-3, "ns": 1e-6}
+_LONG = 20_000  # rows
+_CANDLES = pd.Index(COLUMNS)
+_A_MS = {"us": 1000, "ns": 1_000_000}
 _symbol = lru_cache(maxsize=1024)(parse_symbol)
 _length = lru_cache(maxsize=256)(timeframe_ms)
 
@@ -138,35 +140,44 @@ def check_bars(bars: Bars, step_ms: int) -> None:
 
 
 def _table(frame: pd.DataFrame, rows: int, inputs: tuple[str, ...]) -> Bars:
-    """Return the last rows of a frame as numbers: quickly where its columns are numbers."""
+    """Return the last rows of a frame as numbers: quickly where it holds nothing but candles."""
     index = frame.index
-    held = frame.columns
-    if not inputs and isinstance(index, pd.DatetimeIndex) and all(n in held for n in COLUMNS):
-        columns = [frame[name].to_numpy() for name in COLUMNS]
-        if all(column.dtype == np.float64 for column in columns):
-            table = np.empty((min(rows, len(frame)), BAR))
-            table[:, 0] = index.asi8[-rows:]
-            if index.unit != "ms":
-                table[:, 0] = np.floor(table[:, 0] * _UNITS[index.unit])
-            for place, column in enumerate(columns, start=1):
-                table[:, place] = column[-rows:]
+    if not inputs and isinstance(index, pd.DatetimeIndex) and frame.columns.equals(_CANDLES):
+        # Of a frame in one piece this is a view; of another, a copy that grows with its length.
+        values = (frame if len(frame) < _LONG else frame.iloc[-rows:]).to_numpy()[-rows:]
+        if values.dtype == np.float64:
+            table = np.empty((len(values), BAR))
+            table[:, 0] = _opens(index, rows)
+            table[:, 1:] = values
             return table
     last = frame.iloc[-rows:]
     candles = as_candles(last)
     for name in inputs:
         if name in last:
             candles[name] = last[name].to_numpy(np.float64)
-    return bar_table(candles, inputs)
+    return bar_table(candles, inputs) if inputs else _numbers(candles)
+
+
+def _numbers(candles: pd.DataFrame) -> Bars:
+    opens = pd.DatetimeIndex(candles.index).asi8
+    return np.column_stack([opens.astype(np.float64), candles.to_numpy(np.float64)])
+
+
+def _opens(index: pd.DatetimeIndex, rows: int) -> NDArray[np.int64]:
+    """Return the last open times as epoch milliseconds."""
+    opens: NDArray[np.int64] = index.asi8[-rows:]
+    if index.unit == "ms":
+        return opens
+    return opens * 1000 if index.unit == "s" else opens // _A_MS[index.unit]
 
 
 def _spacing(frame: pd.DataFrame) -> int:
     """Return the milliseconds between two bars: the least of the latest, since gaps are longer."""
     index = frame.index
     if isinstance(index, pd.DatetimeIndex):
-        opens = index.asi8[-_LOOKED_AT:] * _UNITS[index.unit]
+        opens = _opens(index, _LOOKED_AT)
     else:
-        shown = as_candles(frame.iloc[-_LOOKED_AT:])
-        opens = pd.DatetimeIndex(shown.index).asi8.astype(np.float64)
+        opens = pd.DatetimeIndex(as_candles(frame.iloc[-_LOOKED_AT:]).index).asi8
     between = np.diff(opens)
     least = int(between.min())
     if least <= 0:

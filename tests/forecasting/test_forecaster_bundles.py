@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from models.common.errors import BundleError
 from models.common.predictor import load_model
 from models.common.registry import PredictionModelRegistry
 from models.common.slot import Slot
+from orchestration.engine import Prediction, PredictionConfig, PredictionEngine
 from tests.forecasting.test_forecasters import swinging
 from tests.models import tiny
 
@@ -98,3 +100,15 @@ def test_the_five_kinds_forecast_no_steps(tmp_path: Path) -> None:
     bundle = read_bundle(tiny.bundle(tmp_path))
     with pytest.raises(BundleError, match="no forecaster of many steps"):
         _ = bundle.forecaster
+
+
+def test_the_prediction_engine_answers_with_the_next_bar(written: Written) -> None:
+    home, predictor, test = written
+    config = PredictionConfig(home=home, model_type=f"{predictor.type}_predictor")
+    said = PredictionEngine(config).predict(test, "BTCUSDT")
+    last = predictor.predict(test, every=1).iloc[-1]
+    close = "price" if predictor.type == "autoregressive" else "close"
+    assert said.price == pytest.approx(last[f"predicted_{close}_1"], rel=1e-6)
+    assert said.interval == pytest.approx((last["lower_1"], last["upper_1"]), rel=1e-5)
+    assert said.model_name == f"BTC-USDT/{predictor.type}/1m"
+    assert Prediction.from_dict(json.loads(json.dumps(said.as_dict()))).interval == said.interval
