@@ -73,6 +73,7 @@ class Api(_Part):
     burst: int = Field(60, ge=1, description="requests that one client may make at once")
     body_max: int = Field(65_536, ge=256, description="bytes of a request's body")
     wait_s: float = Field(300.0, ge=0, description="that a request waits for what it started")
+    model_hours: float = Field(24.0, gt=0, description="age at which a forecaster is outdated")
     jobs_keep: int = Field(1000, ge=10, description="finished jobs and predictions kept")
 
 

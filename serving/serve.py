@@ -47,6 +47,7 @@ def command(
             listening.bind((place, number))
         except OSError as error:
             raise SettingsError(f"port {number} of {place}: {error}; give another --port") from None
+        listening.listen(128)  # who asks as soon as the address is said waits, and is not refused
         shown = f"[{place}]" if ":" in place else place
         address = f"http://{shown}:{listening.getsockname()[1]}"
         say(f"REST API   {escape(address)}   endpoints {escape(address)}/docs   Ctrl-C ends it")

@@ -21,6 +21,11 @@
     ├── BadStrategy        a strategy that cannot be found or made
     ├── BadBacktest        a backtest that cannot be: no bar is left to be judged on
     ├── BadFolds           a back-fill was asked for with folds that cannot be
+    ├── NoForecaster       no forecaster of that symbol and bar length was trained
+    ├── InsufficientData   fewer bars than a forecaster needs
+    ├── TrainingRunning    the slot is being trained already
+    ├── TooManyJobs        more work waits than is taken
+    ├── JobFailed          a job ended without what it was asked for
     ├── StaleCandles       a symbol's candles end too long before the turn
     └── TurnFailed         nothing was left to work with; the same command tries again
 """
@@ -107,6 +112,44 @@ class BadFolds(TurnError, ValueError):
 
 class StaleCandles(TurnError):
     """A symbol's candles end too long before the turn."""
+
+
+class _Told(TurnError):
+    """An error that carries its remedy and figures beside its sentence.
+
+    Parameters
+    ----------
+    said
+        The sentence.
+    remedy
+        What to do about it.
+    numbers
+        Figures and names of the sentence.
+    """
+
+    def __init__(self, said: str, remedy: str, **numbers: object) -> None:
+        super().__init__(f"{said}; {remedy}")
+        self.remedy, self.numbers = remedy, numbers
+
+
+class NoForecaster(_Told, LookupError):
+    """No forecaster of that symbol and bar length was trained."""
+
+
+class InsufficientData(_Told):
+    """Fewer bars than a forecaster needs."""
+
+
+class TrainingRunning(_Told):
+    """The slot is being trained already; ``numbers["job_id"]`` says by which job."""
+
+
+class TooManyJobs(_Told):
+    """More work waits than is taken."""
+
+
+class JobFailed(_Told):
+    """A job ended without what it was asked for."""
 
 
 class TurnFailed(TurnError):

@@ -8,6 +8,7 @@
     ├── UnknownModel        no registered model of that name
     ├── AmbiguousModel      several registered models of that name
     ├── NoVerdict           the model was never judged
+    ├── UnknownJob          no job of that id was asked for
     └── DatabaseError       the database itself
         ├── DatabaseDown    it cannot be reached or opened
         └── DatabaseTooNew  it was migrated by a newer Tidewheel
@@ -42,6 +43,10 @@ class AmbiguousModel(RecordError, LookupError):
 
 class NoVerdict(RecordError, LookupError):
     """The model was never judged."""
+
+
+class UnknownJob(RecordError, LookupError):
+    """No job of that id was asked for, or it is no longer kept."""
 
 
 class DatabaseError(RecordError):

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 NEW: Final = "new"
+QUEUED: Final = "queued"
 RUNNING: Final = "running"
 COMPLETED: Final = "completed"
 WITH_FAILURES: Final = "completed with failures"
@@ -178,3 +179,40 @@ class AnswerRecord:
     answer: dict[str, Any]
     made_ms: int
     id: int = 0
+
+
+@dataclass(frozen=True)
+class JobRecord(_Plain):
+    """One piece of background work.
+
+    Attributes
+    ----------
+    slot_key
+        What no other open job may be about; None where there is no such thing.
+    status
+        ``queued``, ``running``, ``completed`` or ``failed``.
+    stage, progress
+        What it is at, and how far, 0 … 1.
+    result, reason
+        What came of it; why nothing did.
+    pid, boot
+        The process that does it, and the machine's boot in which that number means it.
+    heard_at
+        When it last said how far it is.
+    """
+
+    id: str
+    kind: str
+    slot_key: str | None
+    status: str
+    params: dict[str, Any]
+    stage: str
+    progress: float
+    result: dict[str, Any] | None
+    reason: str | None
+    owner: str | None
+    pid: int | None
+    boot: str | None
+    created_at: datetime
+    heard_at: datetime
+    finished_at: datetime | None

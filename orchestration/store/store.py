@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from orchestration.store.answers import Answers
+from orchestration.store.jobs import Jobs
 from orchestration.store.ledger_upkeep import Upkeep
 from orchestration.store.monitors import Monitors
 from orchestration.store.trials import Trials
 from orchestration.store.verdicts import Verdicts
 
 
-class Store(Verdicts, Upkeep, Monitors, Trials, Answers):
+class Store(Verdicts, Upkeep, Monitors, Trials, Answers, Jobs):
     """What every turn, model, verdict and prediction was, in SQLite or Postgres.
 
     Opening it creates and migrates the database when need be, and any number of threads and

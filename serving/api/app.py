@@ -6,8 +6,9 @@ from typing import Any
 
 from fastapi import FastAPI
 
+from orchestration.service.ml_service import get_ml_service
 from orchestration.settings import Settings
-from serving.api import problems, records, versions, wellness
+from serving.api import forecasters, predictions, problems, records, versions, wellness
 from serving.api.guard import OPEN, Guard
 from serving.api.metrics import Meters, Timed
 
@@ -38,7 +39,13 @@ def create_app(settings: Settings) -> FastAPI:
         # Of every route; its own further ones stand beside it.
         responses=problems.told(*_ALWAYS, *([401] if settings.api_token else [])),
     )
-    for part in (records.router(settings), versions.router(settings)):
+    service = get_ml_service(settings)
+    for part in (
+        predictions.router(service, meters),
+        forecasters.router(service),
+        versions.router(settings),
+        records.router(settings),
+    ):
         app.include_router(part)
     app.include_router(wellness.router(settings, meters))
     problems.install(app)

@@ -19,7 +19,15 @@ from market.errors import MarketError, NoCandles, SourceError, UnknownSymbol
 from ml_pipeline.errors import PipelineError
 from models.common.errors import ModelError
 from orchestration.lifecycle.errors import LifecycleError
-from orchestration.service.errors import NoTurn, TurnError
+from orchestration.service.errors import (
+    InsufficientData,
+    JobFailed,
+    NoForecaster,
+    NoTurn,
+    TooManyJobs,
+    TrainingRunning,
+    TurnError,
+)
 from orchestration.settings import SettingsError
 from orchestration.store.errors import AmbiguousModel, DatabaseError, RecordError
 from orchestration.tracking.errors import TrackingError
@@ -53,6 +61,11 @@ _RULES: tuple[_Rule, ...] = (
     (SourceError, 503, "try again later; the source of candles does not answer as it should"),
     (DatabaseError, 503, "start the database, or set TIDEWHEEL_DATABASE_URL, and try again"),
     (TrackingError, 503, "start MLflow, or set TIDEWHEEL_MLFLOW_TRACKING_URI, and try again"),
+    (NoForecaster, 404, ""),  # these carry their own remedy
+    (InsufficientData, 409, ""),
+    (TrainingRunning, 409, ""),
+    (TooManyJobs, 429, ""),
+    (JobFailed, 503, ""),
     (AmbiguousModel, 409, "give more of its name: GET /api/models/versions lists all"),
     (LifecycleError, 409, "GET /api/models/versions tells each version's status and skill"),
 )
@@ -119,8 +132,10 @@ async def _of_house(request: Request, error: Exception) -> JSONResponse:
     status, remedy = status_of(error)
     told = {name: value for name, value in vars(error).items() if not name.startswith("_")}
     remedy, numbers = told.pop("remedy", remedy), told.pop("numbers", {})
-    slug = slug_of(error)
-    return problem_of(request, status, str(error), remedy, slug=slug, numbers=numbers)
+    slug, headers = slug_of(error), {"Retry-After": "5"} if status == 429 else None
+    return problem_of(
+        request, status, str(error), remedy, slug=slug, numbers=numbers, headers=headers
+    )
 
 
 async def _of_words(request: Request, error: Exception) -> JSONResponse:
