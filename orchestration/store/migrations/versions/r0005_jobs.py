@@ -23,7 +23,7 @@ def upgrade() -> None:
         sa.Column("status", sa.String(), nullable=False),
         sa.Column("params", sa.JSON(), nullable=False),
         sa.Column("stage", sa.String(), nullable=False),
-        sa.Column("progress", sa.Double(), nullable=False),
+        sa.Column("progress", sa.Float(), nullable=False),
         sa.Column("result", sa.JSON(), nullable=True),
         sa.Column("reason", sa.String(), nullable=True),
         sa.Column("owner", sa.String(), nullable=True),
