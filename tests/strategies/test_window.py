@@ -85,6 +85,9 @@ def test_it_can_be_written_to() -> None:
     mine = window.frame()
     mine["rsi"] = 1.0
     mine.loc[mine.index[0], "close"] = 0.0
+    named = window.frame()
+    named.columns.name = named.index.name = "mine"
+    assert (window.frame().columns.name, window.frame().index.name) == (None, "timestamp")
     assert mine.shape == (12, 6)
     assert isinstance(mine, pd.DataFrame)
     assert repr(mine)
