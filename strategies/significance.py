@@ -116,6 +116,8 @@ def deflated_sharpe(record: TrackRecord, trials: int, variance: float | None = N
     variance : float, optional
         Variance of the trials' Sharpe ratios a bar. Unless told, the one that trials without skill
         have, ``1 / (bars - 1)``: right for independent noise, severe for variants that are alike.
+        The spread of trials that were really made is larger where they differ by what they pay in
+        fees; that is no luck, and would hide a good one among bad ones.
     """
     if variance is None:
         variance = 1 / max(record.bars - 1, 1)
@@ -185,8 +187,7 @@ def sharpe_interval(
 ) -> tuple[float, float]:
     """Return the two-sided bootstrap interval of the annual Sharpe ratio.
 
-    Percentiles, widened for few blocks: the resampled variance is too small by ``1 - 2 block / n``,
-    because the mean is estimated as well, and as noisy as with ``n / block`` degrees of freedom.
+    Percentiles, `widened` for few blocks.
 
     Parameters
     ----------
@@ -216,10 +217,30 @@ def sharpe_interval(
     with np.errstate(invalid="ignore", divide="ignore"):
         sharpe = mean / np.sqrt(np.maximum(variance, 0.0)) * sqrt(bars_per_year)
     low, high = np.quantile(sharpe[np.isfinite(sharpe)], [(1 - level) / 2, (1 + level) / 2])
-    centre, share = float(r.mean()) / spread * sqrt(bars_per_year), block / len(r)
+    centre = float(r.mean()) / spread * sqrt(bars_per_year)
+    return widened(centre, (float(low), float(high)), block / len(r), level)
+
+
+def widened(
+    centre: float, ends: tuple[float, float], share: float, level: float = LEVEL
+) -> tuple[float, float]:
+    """Return a bootstrap interval made wider for few blocks.
+
+    The resampled variance is too small by ``1 - 2 block / n``, because the mean is estimated as
+    well, and as noisy as with ``n / block`` degrees of freedom.
+
+    Parameters
+    ----------
+    centre, ends : float, (float, float)
+        The estimate, and the percentiles of the resampled ones.
+    share : float
+        Expected length of a block / length of the series.
+    level : float
+        Of the interval.
+    """
     wider = float(stdtrit(1 / share, (1 + level) / 2) / ndtri((1 + level) / 2))
     wider /= sqrt(max(1 - 2 * share, 0.5))
-    return centre + wider * float(low - centre), centre + wider * float(high - centre)
+    return centre + wider * (ends[0] - centre), centre + wider * (ends[1] - centre)
 
 
 def block_for(bars: int, holding: float) -> float:

@@ -11,14 +11,17 @@ from typing import TypeAlias
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from market.timeframes import DAY_MS, timeframe_ms
 from strategies.run import Run
-from strategies.significance import LEVEL, resampled_means
+from strategies.significance import LEVEL, resampled_means, widened
 
 Figure: TypeAlias = float | int | tuple[float, float]
 BPS = 1e4
 TRADES_A_BLOCK = 10.0
+LEAST_TRADES = 3
+"""Of fewer nothing can be said of how they vary."""
 
 
 def trade_figures(trades: pd.DataFrame) -> dict[str, Figure]:
@@ -66,8 +69,9 @@ def edge_beside_cost(trades: pd.DataFrame, seed: int) -> dict[str, Figure]:
     Returns
     -------
     dict
-        ``gross_edge_bps`` with its 95 % interval, ``cost_bps``, and their difference
-        ``net_edge_bps``: money over the notional at entry, all trades together.
+        ``gross_edge_bps`` with its 95 % interval (NaN of fewer than `LEAST_TRADES`), ``cost_bps``,
+        and their difference ``net_edge_bps``: money over the notional at entry, all trades
+        together.
     """
     trades = trades.sort_values("entry_time", kind="stable")
     notional = (trades["quantity"] * trades["entry_price"]).to_numpy(np.float64)
@@ -81,15 +85,25 @@ def edge_beside_cost(trades: pd.DataFrame, seed: int) -> dict[str, Figure]:
             "cost_bps": nothing,
             "net_edge_bps": nothing,
         }
-    block = max(1.0, min(TRADES_A_BLOCK, len(trades) / 4))
-    earned, traded = resampled_means(np.column_stack([gross, notional]), block, seed).T
-    low, high = np.quantile(earned / traded, [(1 - LEVEL) / 2, (1 + LEVEL) / 2]) * BPS
+    edge = float(gross.sum() / notional.sum()) * BPS
     return {
-        "gross_edge_bps": float(gross.sum() / notional.sum()) * BPS,
-        "gross_edge_interval_bps": (float(low), float(high)),
+        "gross_edge_bps": edge,
+        "gross_edge_interval_bps": _interval(gross, notional, edge, seed),
         "cost_bps": float(cost.sum() / notional.sum()) * BPS,
         "net_edge_bps": float((gross - cost).sum() / notional.sum()) * BPS,
     }
+
+
+def _interval(
+    gross: NDArray[np.float64], notional: NDArray[np.float64], edge: float, seed: int
+) -> tuple[float, float]:
+    """Return the 95 % interval of the edge: stationary bootstrap, widened where trades are few."""
+    if len(gross) < LEAST_TRADES:
+        return float("nan"), float("nan")
+    block = max(1.0, min(TRADES_A_BLOCK, len(gross) / 4))
+    earned, traded = resampled_means(np.column_stack([gross, notional]), block, seed).T
+    low, high = np.quantile(earned / traded, [(1 - LEVEL) / 2, (1 + LEVEL) / 2]) * BPS
+    return widened(edge, (float(low), float(high)), block / len(gross))
 
 
 def account_figures(run: Run) -> dict[str, Figure]:

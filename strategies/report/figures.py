@@ -97,7 +97,7 @@ def told(figures: Figures, line: Line) -> str | None:
     if ends is None or words == UNKNOWN:
         return words
     low, high = (line.form(end).removesuffix(" bp").removesuffix(" %") for end in ends)
-    return f"{words}  [{low} … {high}]"
+    return words if UNKNOWN in (low, high) else f"{words}  [{low} … {high}]"
 
 
 def rows_of(figures: Figures) -> dict[str, list[tuple[str, str, str]]]:

@@ -70,7 +70,7 @@ def verdict(run: Run, figures: Figures) -> str:
 def _interval(trading: Mapping[str, Any]) -> str:
     low, high = trading.get("gross_edge_interval_bps", (math.nan, math.nan))
     if not math.isfinite(low + high):
-        return ""
+        return " (too few for an interval)"
     return f" (95 %: {' … '.join(bps(end).removesuffix(' bp') for end in (low, high))})"
 
 

@@ -12,6 +12,7 @@ from strategies.columns import Quantities
 from strategies.costs import Costs
 from strategies.metrics import summarise
 from strategies.run import Run
+from strategies.trading import edge_beside_cost
 from strategies.vectorised import run_signals
 from tests.strategies.paths import walks
 
@@ -67,6 +68,30 @@ def test_a_trade_that_is_still_open_is_counted_apart() -> None:
     assert (trading["total_trades"], trading["open_trades"]) == (0, 1)
     assert isnan(trading["win_rate"])
     assert isnan(trading["gross_edge_bps"])
+
+
+def trades_of(gains: np.ndarray) -> pd.DataFrame:
+    """Return round trips of a notional of 100 that earned fractions of it, free of costs."""
+    times = pd.date_range("2025-03-01", periods=len(gains), freq="h", tz="UTC")
+    table = pd.DataFrame({"entry_time": times, "quantity": 1.0, "entry_price": 100.0})
+    return table.assign(pnl=100 * gains, fees=0.0, slippage=0.0)
+
+
+@pytest.mark.parametrize("trades", [3, 6])
+def test_the_interval_of_the_edge_holds_the_true_one_of_a_handful_of_trades_too(trades) -> None:
+    rng, inside = np.random.default_rng(8), 0
+    for seed in range(80):
+        edge = edge_beside_cost(trades_of(rng.normal(0, 0.01, trades)), seed)
+        low, high = edge["gross_edge_interval_bps"]
+        inside += low < 0 < high
+    assert inside / 80 >= 0.88
+
+
+@pytest.mark.parametrize("trades", [1, 2])
+def test_one_or_two_trades_have_no_interval(trades) -> None:
+    edge = edge_beside_cost(trades_of(np.full(trades, 0.01)), 0)
+    assert edge["gross_edge_bps"] == pytest.approx(100)
+    assert np.isnan(edge["gross_edge_interval_bps"]).all()
 
 
 def test_more_trials_deflate_the_sharpe_ratio() -> None:

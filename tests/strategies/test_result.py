@@ -20,6 +20,8 @@ from strategies.report.forms import bps, chance, percent
 from strategies.report.scale import moment_label, moments, numbers
 from strategies.report.words import verdict
 from strategies.result import BacktestResult
+from strategies.vectorised import run_signals
+from tests.strategies.paths import walks
 from tests.strategies.runs import quiet_run, small_run
 
 ROOT = Path(__file__).parents[2]
@@ -154,6 +156,15 @@ def test_the_verdict_puts_edge_beside_cost_and_claims_no_skill_without_proof(res
     figures = {k: dict(v) for k, v in result.items()}
     figures["performance"]["deflated_sharpe"] = 0.97
     assert "Luck alone would seldom" in verdict(result.run, figures)
+
+
+def test_an_edge_of_two_trades_has_no_interval_and_says_why() -> None:
+    candles = walks(bars=50)
+    wish = pd.Series(np.nan, candles["BTC-USDT"].index)
+    wish.iloc[[5, 10, 20, 30]] = [0.5, 0.0, 0.5, 0.0]
+    said = str(BacktestResult.of(run_signals(candles, wish)))
+    assert re.search(r"2 round trips made \S+ bp before costs \(too few for an interval\)", said)
+    assert re.search(r"Gross edge a round trip +\S+ bp$", said, re.MULTILINE)
 
 
 def test_a_ruined_account_is_said_to_be_ruined(result) -> None:
