@@ -83,12 +83,11 @@ class Stream:
         new = self._new(bars)
         if self._latest is not None and new is not None and not len(new):
             return self._latest
-        self._latest = None  # until these bars have been taken whole
+        check_bars(bars if new is None else new, step_ms)
+        self._seen = None  # until these bars have been taken whole
         if new is None:
             new = bars
             self.program.reset()
-        check_bars(new, step_ms)
-        self._seen = None
         row = self.program.take(new)[-1].astype(np.float32)
         row.flags.writeable = False
         when, close = float(bars[-1, 0]), float(bars[-1, CLOSE])

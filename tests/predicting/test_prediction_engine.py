@@ -369,10 +369,16 @@ def test_a_refusal_in_mid_stream_is_forgotten(
     bad = candles.iloc[:1502].copy()
     bad.iloc[-1, 2] = 1e9
     bad.attrs = candles.attrs
-    with pytest.raises(BadCandles):
-        engine.predict(bad)
+    elsewhere = candles.iloc[:900].copy()
+    elsewhere.iloc[-5, 2] = 1e9
+    elsewhere.attrs = candles.attrs
+    for refused in (bad, elsewhere):
+        with pytest.raises(BadCandles):
+            engine.predict(refused)
     fresh = PredictionEngine(engine.config, clock=house.clock)
-    assert engine.predict(candles).as_dict() == fresh.predict(candles).as_dict()
+    fresh.predict(candles.iloc[:1500])
+    after = candles.iloc[:1510]
+    assert engine.predict(after).as_dict() == fresh.predict(after).as_dict()
 
 
 def test_features_of_another_definition_are_refused(tmp_path: Path, candles: pd.DataFrame) -> None:

@@ -141,7 +141,10 @@ def test_an_ensemble_that_is_on_answers_and_one_that_is_off_does_not(
     store.set_ensemble_active("ensemble_001")
     engine.sync()
     assert engine.predict(candles).model_name == "ensemble_001"
-    assert make(database_url).predict(candles).version == "v1"
+    without = make(database_url)
+    for _ in range(2):
+        assert without.predict(candles).version == "v1"
+        without.sync()
     store.set_ensemble_active("ensemble_001", active=False)
     engine.sync()
     assert engine.predict(candles).version == "v1"
