@@ -83,6 +83,8 @@ class BacktestEngine:
     ) -> None:
         if isinstance(strategy, type):
             raise BadTerms(f"{strategy.__name__} is a class; pass one of it: {strategy.__name__}()")
+        if not hasattr(strategy, "detect"):
+            raise BadTerms(f"{strategy!r} is no strategy; pass a BaseStrategy")
         if features not in ("push", "once"):
             raise BadTerms(f"features are computed by 'push' or 'once', not {features!r}")
         if window < 1:

@@ -8,7 +8,7 @@ fill leads to no second order.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from features.errors import NotEnoughHistory
 from market.timeframes import utc
@@ -39,6 +39,11 @@ class Desk:
     costs : Costs, optional
         Read for `allow_short` only.
 
+    Raises
+    ------
+    BadTerms
+        A sizing or an exit that is none, as a class instead of one of it.
+
     Attributes
     ----------
     name : str
@@ -62,7 +67,9 @@ class Desk:
         own_sizing, own_exits = getattr(strategy, "sizing", None), getattr(strategy, "exits", None)
         self.sizing: Sizing = sizing or own_sizing or FixedFraction()
         chosen = exits if exits is not None else own_exits
-        self.exits: tuple[Exit, ...] = (OppositeSignal(),) if chosen is None else tuple(chosen)
+        self.exits: tuple[Exit, ...] = (OppositeSignal(),) if chosen is None else _exits(chosen)
+        if isinstance(self.sizing, type) or not hasattr(self.sizing, "notional"):
+            raise BadTerms(f"{self.sizing!r} is no sizing; pass one such as FixedFraction(0.1)")
         self.costs = costs or Costs()
         turns = [rule for rule in self.exits if isinstance(rule, OppositeSignal)]
         self._opposite = turns[0] if turns else None
@@ -244,3 +251,12 @@ class Desk:
                     )
                 )  # fmt: skip
         return orders
+
+
+def _exits(chosen: object) -> tuple[Exit, ...]:
+    """Return exits as a tuple, or say what is none."""
+    rules = tuple(chosen) if isinstance(chosen, Iterable) else (chosen,)
+    for rule in rules:
+        if isinstance(rule, type) or not hasattr(rule, "ends"):
+            raise BadTerms(f"{rule!r} is no exit; pass some such as (StopLoss(0.01), MaxBars(60))")
+    return rules

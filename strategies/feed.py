@@ -160,6 +160,10 @@ def _by_symbol(candles: Candles, symbol: str | None) -> dict[str, pd.DataFrame]:
         if name is None:
             raise BadCandles("whose candles are these? name the symbol: run(candles, 'BTC-USDT')")
         return {parse_symbol(name): candles}
+    if not isinstance(candles, Mapping):
+        raise BadCandles(
+            f"candles are a DataFrame, or one for each symbol, not {type(candles).__name__}"
+        )
     if symbol is not None:
         raise BadCandles(f"candles by symbol name their symbols; leave {symbol!r} out")
     tables = {parse_symbol(name): table for name, table in candles.items()}

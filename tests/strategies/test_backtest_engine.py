@@ -434,6 +434,15 @@ def test_an_account_begins_with_money(cash) -> None:
         BacktestEngine(Scripted({}), cash).account(level(5), BTC)
 
 
+def test_what_is_no_strategy_or_no_candles_is_refused() -> None:
+    with pytest.raises(BadTerms, match="Scripted is a class"):
+        BacktestEngine(Scripted)  # type: ignore[arg-type]
+    with pytest.raises(BadTerms, match="None is no strategy"):
+        BacktestEngine(None)  # type: ignore[arg-type]
+    with pytest.raises(BadCandles, match="not NoneType"):
+        BacktestEngine(Scripted({})).account(None, BTC)  # type: ignore[arg-type]
+
+
 def test_the_run_says_where_its_candles_came_from() -> None:
     frame = level(5)
     assert (account(Scripted({}), frame).simulated, account(Scripted({}), frame).source) == (

@@ -128,3 +128,27 @@ def test_max_bars_counts_from_open_to_open(bars) -> None:
 def test_what_cannot_be_is_refused(made) -> None:
     with pytest.raises(BadTerms, match=r"\d|nan|inf"):
         made()
+
+
+@pytest.mark.parametrize(
+    ("terms", "says"),
+    [
+        ({"exits": [StopLoss]}, "StopLoss.* is no exit"),
+        ({"exits": [0.01]}, "0.01 is no exit"),
+        ({"sizing": FixedFraction}, "FixedFraction.* is no sizing"),
+        ({"sizing": 0.5}, "0.5 is no sizing"),
+    ],
+)
+def test_what_is_no_exit_or_sizing_is_refused_before_the_first_bar(terms, says) -> None:
+    quiet = Scripted({})
+    with pytest.raises(BadTerms, match=says):
+        BacktestEngine(quiet, costs=FREE, **terms).account(candles([(1, 1)] * 3), BTC)
+    assert not quiet.seen
+
+
+def test_one_exit_needs_no_brackets() -> None:
+    frame = candles([(100, 100), (100, 100), (100, 90), (90, 90), (90, 90)])
+    run = BacktestEngine(Scripted({0: "LONG"}), costs=FREE, exits=StopLoss(0.05)).account(
+        frame, BTC
+    )
+    assert run.trades["reason"].tolist() == ["stop loss"]
