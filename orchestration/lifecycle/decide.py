@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from orchestration.ensembles import ENSEMBLE
 from orchestration.judge.lines import BASELINE
 from orchestration.judge.verdicts import Standing
 from orchestration.lifecycle.errors import NoFooting
@@ -67,6 +68,7 @@ def decide(
     gates: Gates,
     memory: Memory | None = None,
     unnamed: Collection[str] = (),
+    members: Collection[str] = (),
 ) -> Decision:
     """Return who serves the slot from now on.
 
@@ -88,6 +90,9 @@ def decide(
     unnamed
         Recipes that nobody fits any more: what is left of them in shadow is archived. A champion
         stays until another takes its place.
+    members
+        Lines that the slot's ensemble is composed of. While it serves, none of them is archived:
+        without them it could not be refitted.
 
     Raises
     ------
@@ -112,7 +117,8 @@ def decide(
             "see the faults of this turn's versions and run the turn again"
         )
     counts = remember(scene.ranked(), _all(scene), memory or Memory(), gates)
-    gone = retired(counts, [choice.line, *_replaced(choice, incumbent)], gates)
+    needed = members if choice.line == ENSEMBLE else ()
+    gone = retired(counts, [choice.line, *_replaced(choice, incumbent), *needed], gates)
     counts = put_to_rest(counts, list(gone), gates)
     gone |= dict.fromkeys(dropped, "the setting recipes does not name it any more")
     statuses = {choice.champion: "champion"}

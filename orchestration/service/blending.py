@@ -12,7 +12,7 @@ from ml_pipeline.errors import PipelineError
 from models.common.ensemble_config import make_config, slot_of, write_config, write_results
 from models.common.errors import ModelError
 from models.common.slot import Slot
-from orchestration.ensembles import METHODS, Gate, config, free_name, is_ours
+from orchestration.ensembles import MADE_BY, METHODS, Gate, config, free_name, is_ours
 from orchestration.lifecycle.errors import LifecycleError
 from orchestration.lifecycle.gates import recent_shortfalls
 from orchestration.service.judging import contender
@@ -85,13 +85,7 @@ def ensemble_row(
         "sentence": composed.sentence,
     }
     if composed.fit is None:
-        for record in _of(known, slot, ours=True):
-            results = {**(record.results or {}), "active": False, "sentence": composed.sentence}
-            store.save_ensemble(record.name, record.config, results)
-            if slot_of(record.name, turn.settings.home) == slot.key:
-                write_results(record.name, results, turn.settings.home)
-            if record.active:
-                store.set_ensemble_active(record.name, active=False)
+        _switch_off(turn, _of(known, slot, ours=True), composed.sentence, regimes)
         return row
     version, choice = composed.fit.version, composed.choice
     gate = _gate(turn, composed, judged, _of(known, slot, ours=False))
@@ -104,8 +98,29 @@ def ensemble_row(
         **{figure: choice[figure] for figure in _FIGURES},
         "sentence": f"{'on' if gate.active else 'off'}: {gate.sentence}; {choice['why']}",
     }
+    left = [one for one in _of(known, slot, ours=True) if one.name != row["name"]]
+    _switch_off(turn, left, f"{row['name']} is the slot's ensemble now", {})
     _keep(turn, slot, row, composed.by_regime)
     return row
+
+
+def _switch_off(turn: TurnRef, records: Iterable[EnsembleRecord], why: str, regimes: Json) -> None:
+    """Switch ensembles of earlier turns off; their figures stay, and the sentence says so."""
+    store, home = store_of(turn.settings), turn.settings.home
+    for record in records:
+        before, last = record.results or {}, record.config.get("version")
+        told = {"active": False, "regimes": regimes, "sentence": f"off, last made as {last}: {why}"}
+        store.save_ensemble(record.name, record.config, {**before, **told})
+        if slot_of(record.name, home) == record.slot_key:
+            write_results(record.name, {**before, **told, **_about(turn, record.slot_key)}, home)
+        if record.active:
+            store.set_ensemble_active(record.name, active=False)
+
+
+def _about(turn: TurnRef, slot_key: str) -> Json:
+    """Return what the files of an ensemble say of where they come from."""
+    market = source_of(turn.settings).simulated
+    return {"slot": slot_key, "turn": turn.turn_id, "made_by": MADE_BY, "simulated": market}
 
 
 def _gate(
@@ -128,8 +143,7 @@ def _keep(turn: TurnRef, slot: Slot, row: Json, by_regime: Json | None) -> None:
     store, name, home = store_of(turn.settings), row["name"], turn.settings.home
     weights = {member["version"]: member["weight"] for member in row["members"]}
     made = config(slot, weights, METHODS[row["method"]].blend, row["version"])
-    about = {"slot": slot.key, "turn": turn.turn_id, "made_by": made["made_by"]}
-    about["simulated"] = source_of(turn.settings).simulated
+    about = _about(turn, slot.key)
     kept = make_config(
         made["models"],
         made["weights"],

@@ -41,7 +41,7 @@ from orchestration.judge.lines import BASELINE, Lines, as_panel, lines_of, own_e
 from orchestration.judge.verdicts import paired
 from orchestration.rules import Gates
 from orchestration.service.data import horizon_of, split_of
-from orchestration.service.memory import at_rest
+from orchestration.service.memory import at_rest, last_memory
 from orchestration.service.refs import Composed, Dataset, Failure, Fit, Fits, TurnRef
 from orchestration.service.regimes import edges_of, regimes_of
 from orchestration.service.resources import store_of
@@ -72,7 +72,9 @@ def _composed(turn: TurnRef, kind: str, data: Dataset, fits: Fits) -> Composed:
         return Composed(kind, resting[ENSEMBLE])
     panel = Panel.load(data.folder)
     lines = known_lines(turn, kind, split_of(turn, panel, kind).trained_through_ms)
-    found = pick(_candidates(turn, lines, fits), turn.settings.gates.least_days)
+    found = pick(
+        [*_candidates(turn, lines, fits), *_resting(turn, kind)], turn.settings.gates.least_days
+    )
     if not found.lines:
         return Composed(kind, found.why)
     own = {fit.recipe: fit for fit in fits.versions}
@@ -145,6 +147,12 @@ def _candidates(turn: TurnRef, lines: Lines, fits: Fits) -> list[Candidate]:
             lacks = f"has a graph that differs from its fit by {fit.parity:.1e}"
         found.append(candidate(lines, fit.recipe, lacks))
     return found
+
+
+def _resting(turn: TurnRef, kind: str) -> list[Candidate]:
+    """Return the recipes that are not fitted in this turn, to be told of."""
+    resting = last_memory(turn, kind).resting
+    return [Candidate(name, 0.0, lacks="was archived and rests") for name in resting]
 
 
 def candidate(lines: Lines, name: str, lacks: str = "") -> Candidate:

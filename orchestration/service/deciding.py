@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from ml_pipeline.competing import unnamed
@@ -9,11 +10,12 @@ from ml_pipeline.panel import Panel
 from models.common.slot import Slot
 from orchestration import engine
 from orchestration.drift import LEARNING
+from orchestration.ensembles import ENSEMBLE
 from orchestration.judge.verdicts import Standing
 from orchestration.lifecycle.apply import apply
 from orchestration.lifecycle.decide import Decision, decide
 from orchestration.lifecycle.enrol import BY_HAND, gate_tags
-from orchestration.lifecycle.gates import Incumbent
+from orchestration.lifecycle.gates import Contender, Incumbent
 from orchestration.service.data import first_open_ms, read_candles, start_ms
 from orchestration.service.judging import contender
 from orchestration.service.memory import last_memory
@@ -57,7 +59,16 @@ def decide_kind(turn: TurnRef, judged: Judged, drifted: Drifted) -> Decided:
     lines = {line.line: line for line in (Standing(**row) for row in judged.lines)}
     memory = last_memory(turn, judged.kind)
     others = unnamed(judged.kind, turn.settings.recipes)
-    decision = decide(slot.key, contenders, lines, incumbent, turn.settings.gates, memory, others)
+    decision = decide(
+        slot.key,
+        contenders,
+        lines,
+        incumbent,
+        turn.settings.gates,
+        memory,
+        unnamed=others,
+        members=members_of(turn, slot, contenders),
+    )
     apply(
         decision,
         slot,
@@ -80,6 +91,14 @@ def decide_kind(turn: TurnRef, judged: Judged, drifted: Drifted) -> Decided:
         statuses=decision.statuses,
         sentence=decision.sentence,
     )
+
+
+def members_of(turn: TurnRef, slot: Slot, contenders: Sequence[Contender]) -> set[str]:
+    """Return the lines that the slot's ensembles, in service or new, are composed of."""
+    store = store_of(turn.settings)
+    ours = {one.version for one in contenders if one.line == ENSEMBLE}
+    known = [model for model in store.list_models(slot_key=slot.key) if model.version in ours]
+    return {str(one["recipe"]) for model in known for one in model.facts.get("members", ())}
 
 
 def _store_verdicts(turn: TurnRef, decision: Decision, judged: Judged) -> None:

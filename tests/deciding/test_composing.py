@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import shutil
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -20,32 +19,22 @@ from ml_pipeline.history import History
 from ml_pipeline.reproduce import reproduce
 from models.common.predictor import EnsemblePredictor, Model, load_model
 from models.common.regimes import regimes_path
-from models.common.slot import Slot
 from orchestration.ensembles import ENSEMBLE, MADE_BY, METHODS, Choice, Evidence
+from orchestration.lifecycle.gates import Contender
 from orchestration.lifecycle.retiring import Memory, remember
 from orchestration.rules import Gates
-from orchestration.service import composing, memory
+from orchestration.service import composing
 from orchestration.service.beginning import turn_at
 from orchestration.service.composing import known_lines
+from orchestration.service.deciding import members_of
 from orchestration.service.refs import Json, TurnRef
 from orchestration.service.resources import registry_of, store_of, tracking_of
 from orchestration.service.retraining import meaning
 from orchestration.service.turn import run_turn
 from orchestration.settings import Settings, load_settings
 from serving import ensembles
+from tests.deciding.planted import FIRST, PLANTED, SLOT, NewSettings
 from tests.deciding.scenes import stand
-
-NewSettings = Callable[..., Settings]
-FIRST = pd.Timestamp("2025-05-20T00:00Z")
-SLOT = Slot("BTC-USDT+ETH-USDT", "direction", "1m")
-# A signal that both recipes find, and a ledger of a day and a half that speaks in full.
-PLANTED = {
-    "source": "simulated:signal=3.0,seed=5",
-    "recipes": "logistic,lightgbm",
-    "backfill_days": 1.5,
-    "pictures": False,
-    "gates": {"ledger_days": 1.0, "least_days": 0.5},
-}
 
 
 @dataclass
@@ -243,25 +232,15 @@ def test_one_that_cannot_be_composed_stops_nobody(
     assert report["ensembles"][0]["sentence"].startswith("not composed")
 
 
-def test_what_a_person_switched_on_stays_on(new_settings: NewSettings) -> None:
-    settings = new_settings(**PLANTED)
-    store = store_of(settings)
-    store.save_ensemble("ensemble_001", {"slot": SLOT.key, "models": ["majors/direction/v1"]})
-    store.set_ensemble_active("ensemble_001")
-    (row,) = run_turn(settings, FIRST.isoformat())["ensembles"]
-    assert row["name"] == "ensemble_002"
-    assert "a person switched on" in row["sentence"]
-    assert store.active_ensemble(SLOT.key).name == "ensemble_001"
-
-
-def test_an_archived_ensemble_rests(
-    new_settings: NewSettings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(memory, "last_memory", lambda *_: Memory(resting={ENSEMBLE: 3}))
-    (row,) = run_turn(new_settings(**PLANTED), FIRST.isoformat())["ensembles"]
-    assert row["sentence"] == (
-        "direction/ensemble is left out: it was archived and rests for 3 more turns"
-    )
+def test_the_decision_knows_what_an_ensemble_is_composed_of(two_turns: Home) -> None:
+    settings, report = two_turns.settings, two_turns.reports[-1]
+    rows = [
+        Contender(row["version"], row["recipe"], row["baseline"], row["status"])
+        for row in report["slots"][0]["contenders"]
+    ]
+    turn = turn_at(settings, FIRST.isoformat())
+    assert members_of(turn, SLOT, rows) == {"lightgbm", "logistic"}
+    assert members_of(turn, SLOT, [row for row in rows if row.line != ENSEMBLE]) == set()
 
 
 def test_a_flag_on_an_ensemble_asks_for_its_slots_recipes(two_turns: Home) -> None:

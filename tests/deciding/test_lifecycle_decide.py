@@ -391,6 +391,25 @@ def test_mature_lines_below_the_top_are_archived_and_young_ones_wait() -> None:
     assert [archived(d) for d in turns([young] * 3)] == [set()] * 3
 
 
+@pytest.mark.parametrize(("champion", "left"), [("ensemble", {"c"}), ("a", {"b", "c"})])
+def test_an_ensemble_that_serves_keeps_what_it_is_composed_of(champion: str, left: set) -> None:
+    recipes = ["ensemble", "a", "b", "c"]
+    of = {name: "champion" if name == champion else "challenger" for name in recipes}
+    versions = [learner(2, of[name], recipe=name) for name in recipes]
+    standings = [stand(r, z_champion=0.0, inside=r not in "bc") for r in recipes]
+    decision = decide(
+        SLOT,
+        [*versions, base(3)],
+        lines(*standings, stand("baseline")),
+        incumbent(versions[recipes.index(champion)]),
+        GATES.model_copy(update={"keep_top": 4}),
+        Memory(outside={"b": 1, "c": 1}),
+        members={"a", "b"},
+    )
+    assert decision.champion.endswith(champion)
+    assert archived(decision) == left
+
+
 def test_what_was_just_replaced_is_kept_as_the_way_back() -> None:
     versions, standings = crowd("a")
     memory = Memory(outside={"a": 5})
