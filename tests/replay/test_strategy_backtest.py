@@ -186,6 +186,15 @@ def test_it_leaves_a_folder_that_can_be_read(settings: Settings, tmp_path: Path)
     assert leave(settings, done) == folder
 
 
+def test_its_folder_lies_in_the_home_whatever_a_strategy_is_called(
+    settings: Settings, tmp_path: Path
+) -> None:
+    rule = written(tmp_path, RULE.replace('name = "turns"', 'name = "../../rsi 30/70"'))
+    folder = leave(settings, backtest(settings, asked(rule, first="2025-05-21"), NOW))
+    assert folder.parent == settings.home / "backtests"
+    assert folder.name.startswith("rsi-30-70-")
+
+
 # ---------------------------------------------------------------- models
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,10 +21,12 @@ _DIGITS = 12
 def leave(settings: Settings, done: Backtested) -> Path:
     """Write report, picture, figures and tables of a backtest; return their folder.
 
-    The same idea on the same market has the same folder: what it last came to lies there.
+    The same idea on the same market has the same folder: what it last came to lies there. What a
+    strategy is called may hold characters that a folder's name should not; they become dashes.
     """
     result = done.result
-    folder = settings.home / FOLDER / f"{result.run.strategy}-{done.told['trial']['key'][:_DIGITS]}"
+    name = re.sub(r"[^\w-]+", "-", result.run.strategy).strip("-") or "strategy"
+    folder = settings.home / FOLDER / f"{name}-{done.told['trial']['key'][:_DIGITS]}"
     folder.mkdir(parents=True, exist_ok=True)
     replace_file(folder / REPORT, result.to_html().encode())
     replace_file(folder / PICTURE, result.picture())

@@ -60,7 +60,8 @@ class Walked:
         for wanted, there in ((scope, own.scope), (said or timeframe, own.timeframe)):
             if wanted is not None and wanted != there:
                 raise ModelNotFound(
-                    f"{name!r} asks for {wanted}, and the replay {self.name} served {own.key}"
+                    f"{name!r} asks for {wanted}, and the replay {self.name} served {own.key}; "
+                    "ask for that"
                 )
         if own.key not in self._models:
             rows = rows_of(store_of(self.settings), own, self.first_ms, self.end_ms)
