@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import itertools
+import os
 import platform
 import subprocess
 import sys
@@ -95,7 +96,8 @@ def measure(home: Path, calls: int) -> str:
     rows += [("features by hand (program.run) and load_model", by_hand(home, frames[:200]))]
     lines = [
         f"One price model (ridge, {columns} columns), frames of 2,160 hourly candles of the "
-        f"simulated market; {calls:,} calls, one thread, {platform.machine()}. The seed allows "
+        f"simulated market; {calls:,} calls, one thread, load "
+        f"{os.getloadavg()[0]:.0f} on {os.cpu_count()} cores ({platform.machine()}). The seed allows "
         f"{SEED_MS:.0f} ms.",
         "",
         "| call | p50, µs | p99, µs | seed / p50 |",

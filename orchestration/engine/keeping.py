@@ -26,6 +26,8 @@ from orchestration.store.records import AnswerRecord
 if TYPE_CHECKING:
     from orchestration.store.store import Store
 
+FIRST_S = 0.5
+"""Seconds until the first: to import SQLAlchemy meanwhile would slow the first answer down."""
 _log = logging.getLogger(__name__)
 
 
@@ -148,6 +150,7 @@ class Keeper:
     # ------------------------------------------------------------------ inside
 
     def _run(self) -> None:
+        self._wake.wait(FIRST_S)
         while not self._end.is_set():
             self.sync()
             self._wake.wait(self._every_s)
