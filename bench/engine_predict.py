@@ -97,8 +97,8 @@ def measure(home: Path, calls: int) -> str:
     lines = [
         f"One price model (ridge, {columns} columns), frames of 2,160 hourly candles of the "
         f"simulated market; {calls:,} calls, one thread, load "
-        f"{os.getloadavg()[0]:.0f} on {os.cpu_count()} cores ({platform.machine()}). The seed allows "
-        f"{SEED_MS:.0f} ms.",
+        f"{os.getloadavg()[0]:.0f} on {os.cpu_count()} cores ({platform.machine()}). The seed "
+        f"allows {SEED_MS:.0f} ms.",
         "",
         "| call | p50, µs | p99, µs | seed / p50 |",
         "|---|---|---|---|",
