@@ -81,12 +81,20 @@ IMPORTS = {
     "from domain.ml.features.price_features": "from features.engineer",
     "from domain.ml.predictors": "from ml_pipeline.forecasters",
     "from data.historical": "from market.historical",
+    "from api.services.ml_service": "from orchestration.service.ml_service",
 }
 
-SERVICE = "get_ml_service: trains and serves forecasters"
-NOT_YET: dict[tuple[str, int], str] = {
-    **{("004", i): SERVICE for i in (*range(11, 17), 20)},
+NOT_YET: dict[tuple[str, int], str] = {}
+SERVICE = {
+    ("004", 11): "ML Service API",
+    ("004", 12): "Train Model",
+    ("004", 13): "List Models",
+    ("004", 14): "Generate Predictions",
+    ("004", 15): "Save Prediction",
+    ("004", 16): "Example 1: Train and Predict",
+    ("004", 20): "Insufficient data for training",
 }
+"""Run in `tests/api/test_service_documents.py`."""
 
 REGISTRY = {("001", 1): "Manual bundle access", ("002", 0): "Selecting a bundle"}
 ENGINE = {("000", 0): "Prediction engine", ("001", 0): "Via Prediction Engine"}
@@ -116,7 +124,8 @@ BY_PRICE = {
 TRAINS = """ml_service = get_ml_service()
 model_info = ml_service.train_model('BTC/USDT', '1h', 300, 30)
 """
-"""The lines of `BY_PRICE` that are `NOT_YET`; ``model_info`` names the price model instead."""
+"""Lines of `BY_PRICE` that are left out: there ``model_info`` names a price model, which strategies
+ask. They run in `tests/api/test_service_documents.py`, as a part of other snippets."""
 
 
 def snippets(number: str) -> dict[str, str]:
@@ -137,7 +146,7 @@ def test_the_copies_are_word_for_word(number: str) -> None:
 
 def test_every_snippet_is_run_or_says_why_not() -> None:
     there = {(n, i) for n in ("000", "001", "002", "004") for i in range(len(snippets(n)))}
-    run = REGISTRY | ENGINE | ENGINEER | FORECASTS | BY_PRICE
+    run = REGISTRY | ENGINE | ENGINEER | FORECASTS | SERVICE | BY_PRICE
     assert set(NOT_YET) | set(run) == there
     assert not set(NOT_YET) & set(run)
     assert all(list(snippets(n))[i] == heading for (n, i), heading in run.items())

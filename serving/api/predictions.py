@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import APIRouter, HTTPException, Path, Query, Request
 from fastapi.responses import Response
 
 from orchestration.service.errors import TrainingRunning
@@ -68,6 +68,11 @@ def router(service: MLService, meters: Meters) -> APIRouter:
         }
         job = background.predict(service.settings, params)
         return background.started(request, job, "Prediction")
+
+    @routes.get("/generate", include_in_schema=False)
+    def generated() -> None:
+        """Say that this is asked for by POST; otherwise the word would be taken for an id."""
+        raise HTTPException(405, "Method Not Allowed", {"Allow": "POST"})
 
     @routes.get("/{prediction_id}", response_model=Job)
     def prediction(prediction_id: JobId) -> Json:
