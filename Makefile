@@ -8,7 +8,7 @@ READY  := $(VENV)/.ready
 export OMP_NUM_THREADS := 1
 export OMP_WAIT_POLICY := PASSIVE
 
-.PHONY: help cycle up test lint types imports unit slow oracles docs bench bench-features bench-serve bench-forecast bench-backtest format clean
+.PHONY: help cycle up test lint types imports unit slow oracles docs bench bench-features bench-serve bench-forecast bench-backtest bench-api format clean
 help:            ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */\t/' | expand -t 16
 
@@ -70,6 +70,9 @@ bench-forecast: $(READY) ## 300 bars ahead: time, training, worth
 
 bench-backtest: $(READY) ## bars a second of a backtest, beside vectorbt and backtesting.py where `make oracles` was run
 	$(BIN)/python -m bench.backtest --oracles $(ORACLES)/bin/python
+
+bench-api: $(READY) ## 60 s of mixed load by two clients on the REST API
+	$(BIN)/python -m bench.api
 
 format: $(READY)
 	$(BIN)/ruff check --fix .

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 SYMBOL_PATTERN = r"^[A-Za-z0-9]{2,10}[-_/](USDT|USDC|USD|EUR|BTC|ETH|usdt|usdc|usd|eur|btc|eth)$"
 
@@ -27,6 +27,14 @@ ModelType = Annotated[
 ]
 
 
+def _whole(value: object) -> object:
+    """Return 300 for 300.0: to JSON they are one number."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+Whole = Annotated[int, BeforeValidator(_whole)]
+
+
 class _Body(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -44,6 +52,6 @@ class Training(_Body):
 
     symbol: Symbol
     timeframe: Timeframe
-    n_steps_ahead: int = Field(300, ge=1, le=1000, examples=[300])
+    n_steps_ahead: Whole = Field(300, ge=1, le=1000, examples=[300])
     days_history: float = Field(30, gt=0, le=1000, examples=[30])
     model_type: ModelType = "multi_ohlc"
