@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sqlite3
 import threading
 import time
@@ -12,11 +13,15 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from models.common.opening import Opening, opening
+from models.common.slot import Slot
 from orchestration.engine import PredictionConfig, PredictionEngine
 from orchestration.said import drain
+from orchestration.service.served import Clock, ServedModel, rows_of
 from orchestration.spool import Spool
 from orchestration.store import Store
 from orchestration.store.records import AnswerRecord
+from strategies.errors import NotAnswered
 from tests.predicting import house
 
 SLOT = "majors/price/1h"
@@ -148,6 +153,32 @@ def test_an_ensemble_that_is_on_answers_and_one_that_is_off_does_not(
     store.set_ensemble_active("ensemble_001", active=False)
     engine.sync()
     assert engine.predict(candles).version == "v1"
+    store.close()
+
+
+def test_in_a_walk_forward_backtest_it_tells_what_was_served_and_nothing_else(
+    tmp_path: Path, make: Callable[..., PredictionEngine], candles: pd.DataFrame
+) -> None:
+    url = f"sqlite:///{tmp_path}/replay.db"
+    store = Store(url)
+    head = {"interval_q": 1.64, "sign_slope": 0.5}
+    opens = [opened(candles, -3), opened(candles, -2)]
+    begun = pd.Timestamp(opens[0], unit="ms", tz="UTC").to_pydatetime()
+    store.at(begun).register_model(SLOT, "v1", status="champion", head=head, recipe="ridge")
+    said = pd.DataFrame({"symbol": "BTC-USDT", "ts_ms": opens, "raw": [[0.5, 0.1], [-0.5, 0.1]]})
+    store.add_predictions(SLOT, "v1", "champion", said)
+    served = rows_of(store, Slot.parse(SLOT), opens[0], opens[1] + 1)
+    engine = make(url)
+    with opening(Opening(answering=lambda *_: ServedModel(served, Clock("BTC-USDT", 2**52)))):
+        first, second = (engine.predict(candles.iloc[:stop]) for stop in (-2, -1))
+        with pytest.raises(NotAnswered):
+            engine.predict(candles)
+    assert first.price == pytest.approx(candles["close"].iloc[-3] * math.exp(0.5))
+    assert (first.direction, second.direction) == ("UP", "DOWN")
+    assert first.model_name == f"{SLOT}@served"
+    engine.sync()
+    assert len(rows(store)) == 2
+    assert engine.health()["cached"] == 0
     store.close()
 
 
