@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from market.timeframes import DAY_MS, timeframe_ms
 from ml_pipeline.tasks import TASKS
-from orchestration.ensembles import Choice, blended, pick
+from orchestration.ensembles import ENSEMBLE, Choice, blended, pick
 from orchestration.judge.lines import BASELINE, Lines
 from orchestration.rules import Gates
 from orchestration.service.composing import candidate, evidence_of, weighed_by
@@ -92,7 +92,8 @@ def walk(
 def _turn(done: Walked, before: Part, then: Part, gates: Gates, seed: int) -> None:
     done.turns += 1
     (known, regimes), (after, ahead_of) = before, then
-    able = [candidate(known, name) for name in sorted(known.lines) if name != BASELINE]
+    names = [name for name in sorted(known.lines) if name not in (BASELINE, ENSEMBLE)]
+    able = [candidate(known, name) for name in names]
     found = pick(able, gates.least_days)
     if not found.lines:
         done.none += 1

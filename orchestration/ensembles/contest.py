@@ -13,16 +13,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from market.timeframes import DAY_MS
 from models.common.blending import blend_raw
 from orchestration.ensembles.evidence import Evidence
+from orchestration.ensembles.steps import HOURS, Means, steps
 from orchestration.ensembles.weights import METHODS, methods_of, sums
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-
-HOURS = 12.0
-_HOUR_MS = 3_600_000
 
 
 @dataclass(frozen=True)
@@ -74,7 +71,7 @@ def contest(evidence: Evidence, warm_days: float, hours: float = HOURS) -> Conte
         Length of a step; steps lie on the clock's own grid, the same at every turn.
     """
     single = evidence.member_losses()
-    starts, edges = _steps(evidence, warm_days, hours)
+    starts, edges = steps(evidence.ts, warm_days, hours)
     known = np.array([evidence.known_by(int(at)) for at in starts], dtype=np.int64)
     moments = np.append(known, len(evidence.ts))
     learnt = sums(evidence, single, moments)
@@ -86,7 +83,7 @@ def contest(evidence: Evidence, warm_days: float, hours: float = HOURS) -> Conte
         for name in names
     }
     judged = slice(int(edges[0]), int(edges[-1]))
-    mean = _means(evidence.ts[judged])
+    mean = Means(evidence.ts[judged])
     chosen = np.repeat(np.argmin(learnt.loss[:-1], axis=1), np.diff(edges))
     ahead = single[:, judged]
     return Contest(
@@ -103,16 +100,6 @@ def contest(evidence: Evidence, warm_days: float, hours: float = HOURS) -> Conte
         weights={name: w[-1] for name, w in weights.items()},
         leader=evidence.members[int(np.argmin(learnt.loss[-1]))],
     )
-
-
-def _steps(evidence: Evidence, warm_days: float, hours: float) -> tuple[Ints, Ints]:
-    """Return when each step begins, and the places of its rows: step j has ``edges[j:j+2]``."""
-    ts, length = evidence.ts, int(hours * _HOUR_MS)
-    if not len(ts):
-        return np.empty(0, dtype=np.int64), np.zeros(1, dtype=np.int64)
-    first = -(-(int(ts[0]) + int(warm_days * DAY_MS)) // length) * length
-    starts = np.arange(first, int(ts[-1]) + 1, length, dtype=np.int64)
-    return starts, np.append(np.searchsorted(ts, starts), len(ts)).astype(np.int64)
 
 
 def _blended(evidence: Evidence, name: str, weights: Floats, edges: Ints) -> Floats:
@@ -134,14 +121,3 @@ def blended(evidence: Evidence, name: str, weights: Floats, rows: slice = slice(
         table = np.concatenate([weights, plain])  # a regime of -1 is the last
         weights = table[evidence.regime[rows]].T[..., None]
     return blend_raw(evidence.kind, METHODS[name].blend, evidence.raw[:, rows], weights)
-
-
-class _means:  # noqa: N801 - it is called like a function
-    """Means over the symbols of each time."""
-
-    def __init__(self, ts: Ints) -> None:
-        _, self._where, self._count = np.unique(ts, return_inverse=True, return_counts=True)
-
-    def __call__(self, values: Floats) -> Floats:
-        """Return the mean of `values` [n] at each different time."""
-        return np.asarray(np.bincount(self._where, weights=values) / self._count)

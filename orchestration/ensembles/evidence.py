@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from market.timeframes import timeframe_ms
 from ml_pipeline.panel import Panel
 from ml_pipeline.scoring import row_losses
 from ml_pipeline.tasks import TASKS
+from orchestration.ensembles.steps import known_by
 
 Floats = NDArray[np.float64]
 
@@ -71,9 +71,5 @@ class Evidence:
         return np.stack([self.losses(raw) for raw in self.raw])
 
     def known_by(self, moment_ms: int) -> int:
-        """Return how many of the first rows had their outcome when the bar at `moment_ms` opened.
-
-        A bar's outcome is known once its horizon has closed: ``horizon + 1`` bars after it opened.
-        """
-        wait = (self.horizon + 1) * timeframe_ms(self.timeframe)
-        return int(np.searchsorted(self.ts, moment_ms - wait, side="right"))
+        """Return how many of the first rows had their outcome when a bar opened."""
+        return known_by(self.ts, self.horizon, self.timeframe, moment_ms)

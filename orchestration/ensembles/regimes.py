@@ -14,17 +14,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from market.timeframes import DAY_MS, timeframe_ms
 from ml_pipeline.errors import JudgingError
 from ml_pipeline.losses import log_loss
 from ml_pipeline.skill import paired_mean
 from orchestration.ensembles.slopes import Cells
+from orchestration.ensembles.steps import HOURS, Means, known_by, steps
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-HOURS = 12.0
-_HOUR_MS = 3_600_000
 _EDGE = 1e-6
 
 
@@ -137,11 +135,7 @@ def learn(told: Told, z_learnt: float, warm_days: float, hours: float = HOURS) -
     if not len(told.ts):
         return _none(told, "no bar of its ledger has a known regime")
     found = walk(told, warm_days, hours)
-    _, where, count = np.unique(found.ts, return_inverse=True, return_counts=True)
-
-    def mean(values: Floats) -> Floats:
-        return np.asarray(np.bincount(where, weights=values) / count)
-
+    mean = Means(found.ts)
     plain = mean(found.plain)
     try:
         gain = paired_mean(mean(found.saved), plain, told.horizon)
@@ -166,8 +160,8 @@ def learn(told: Told, z_learnt: float, warm_days: float, hours: float = HOURS) -
 def walk(told: Told, warm_days: float, hours: float = HOURS) -> Walk:
     """Walk along rows that all have a regime; see `learn`."""
     odds = _logit(told.chance)
-    starts, edges = _steps(told, warm_days, hours)
-    known = [_known_by(told, int(at)) for at in starts]
+    starts, edges = steps(told.ts, warm_days, hours)
+    known = [known_by(told.ts, told.horizon, told.timeframe, int(at)) for at in starts]
     place = told.regime, told.count
     moments = np.array([*known, len(told.ts)], dtype=np.int64)
     rows = Cells(odds, told.came, place, _worth(told), moments)
@@ -214,17 +208,4 @@ def _moved(odds: Floats, slope_and_shift: Floats) -> Floats:
 
 def _worth(told: Told) -> Floats:
     """Return what each row counts for: neighbours share their outcome, symbols move together."""
-    _, where, count = np.unique(told.ts, return_inverse=True, return_counts=True)
-    return np.asarray(1.0 / (told.horizon * count[where]))
-
-
-def _known_by(told: Told, moment_ms: int) -> int:
-    wait = (told.horizon + 1) * timeframe_ms(told.timeframe)
-    return int(np.searchsorted(told.ts, moment_ms - wait, side="right"))
-
-
-def _steps(told: Told, warm_days: float, hours: float) -> tuple[Ints, Ints]:
-    length = int(hours * _HOUR_MS)
-    first = -(-(int(told.ts[0]) + int(warm_days * DAY_MS)) // length) * length
-    starts = np.arange(first, int(told.ts[-1]) + 1, length, dtype=np.int64)
-    return starts, np.append(np.searchsorted(told.ts, starts), len(told.ts)).astype(np.int64)
+    return np.asarray(1.0 / (told.horizon * Means(told.ts).rows))
