@@ -14,11 +14,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from market.timeframes import DAY_MS, timeframe_ms
 from ml_pipeline.errors import JudgingError
 from ml_pipeline.losses import log_loss
 from ml_pipeline.skill import paired_mean
 from orchestration.ensembles.slopes import Cells
-from orchestration.ensembles.steps import HOURS, Means, known_by, steps
+from orchestration.ensembles.steps import HOURS, Means, known_by, steps, z_asked
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -117,7 +118,13 @@ class Walk:
     ts: Ints
 
 
-def learn(told: Told, z_learnt: float, warm_days: float, hours: float = HOURS) -> Learnt:
+def learn(
+    told: Told,
+    z_learnt: float,
+    warm_days: float,
+    hours: float = HOURS,
+    full_days: float = 0.0,
+) -> Learnt:
     """Learn slopes by regime, and judge them on rows that they were not learnt from.
 
     Parameters
@@ -128,6 +135,8 @@ def learn(told: Told, z_learnt: float, warm_days: float, hours: float = HOURS) -
         Days at the beginning that are learnt from and not judged.
     hours
         Length of a step, on the clock's own grid.
+    full_days
+        Days of ledger on which `z_learnt` is enough; on fewer more is asked, see `z_asked`.
     """
     known = told.regime >= 0
     if not known.all():
@@ -142,8 +151,9 @@ def learn(told: Told, z_learnt: float, warm_days: float, hours: float = HOURS) -
         over = paired_mean(mean(found.saved - found.saved_pooled), plain, told.horizon).z
     except JudgingError as error:
         return _none(told, f"not judged: {error}")
-    used = gain.z >= z_learnt
-    word = f"used, on {len(found.ts):,} rows" if used else f"not used, {z_learnt:g} is needed"
+    asked = z_asked(z_learnt, len(plain) * timeframe_ms(told.timeframe) / DAY_MS, full_days)
+    used = gain.z >= asked
+    word = f"used, on {len(found.ts):,} rows" if used else f"not used, {asked:.3g} is needed"
     return Learnt(
         slopes=tuple(found.each[:, 0].tolist()),
         shifts=tuple(found.each[:, 1].tolist()),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,6 +15,7 @@ Ints = NDArray[np.int64]
 HOURS = 12.0
 """Length of a step."""
 _HOUR_MS = 3_600_000
+_LEAST = 0.25  # days; on fewer so much is asked that nothing passes
 
 
 def steps(ts: Ints, warm_days: float, hours: float = HOURS) -> tuple[Ints, Ints]:
@@ -42,6 +45,20 @@ def known_by(ts: Ints, horizon: int, timeframe: str, moment_ms: int) -> int:
     """
     wait = (horizon + 1) * timeframe_ms(timeframe)
     return int(np.searchsorted(ts, moment_ms - wait, side="right"))
+
+
+def z_asked(z: float, days: float, full_days: float) -> float:
+    """Return the z that something learnt must reach on so many days of walked ledger.
+
+    As of a promotion, of a young ledger more is asked, for it is looked at turn after turn while it
+    grows: z times ``sqrt(full_days / days)``.
+
+    Examples
+    --------
+    >>> [round(z_asked(1.64, days, 14), 2) for days in (3.5, 14, 28)]
+    [3.28, 1.64, 1.64]
+    """
+    return z * max(1.0, math.sqrt(full_days / max(days, _LEAST)))
 
 
 class Means:

@@ -6,7 +6,6 @@ judges the ensemble as it judges every other candidate.
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -37,6 +36,7 @@ from orchestration.ensembles import (
     contest,
     pick,
 )
+from orchestration.ensembles.steps import z_asked
 from orchestration.judge.lines import BASELINE, Lines, as_panel, lines_of, own_event, recipe_of
 from orchestration.judge.verdicts import paired
 from orchestration.rules import Gates
@@ -47,8 +47,6 @@ from orchestration.service.regimes import edges_of, regimes_of
 from orchestration.service.resources import store_of
 from orchestration.service.staging import is_sound, load_fitted, save_fitted
 from orchestration.store.errors import RecordError
-
-_LEAST = 0.25  # days; a contest on fewer asks for so much that nothing passes
 
 
 def compose_kind(
@@ -111,14 +109,10 @@ def weighed(turn: TurnRef, evidence: Evidence) -> Choice:
 
 
 def weighed_by(gates: Gates, evidence: Evidence, seed: int) -> tuple[Contest, Choice]:
-    """Return the contest on some evidence and what it chooses.
-
-    As of a promotion, of a young ledger more is asked, for it is looked at turn after turn: z grows
-    by ``sqrt(ledger_days / days)``.
-    """
+    """Return the contest on some evidence and what it chooses; of a young one more is asked."""
     walked = contest(evidence, gates.least_days)
     days = len(walked.base) * timeframe_ms(evidence.timeframe) / DAY_MS
-    asked = gates.z_learnt * max(1.0, math.sqrt(gates.ledger_days / max(days, _LEAST)))
+    asked = z_asked(gates.z_learnt, days, gates.ledger_days)
     return walked, choose(walked, evidence.horizon, seed, asked, gates.z_ensemble)
 
 

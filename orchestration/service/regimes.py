@@ -83,7 +83,7 @@ def _learnt(turn: TurnRef, kind: str, panel: Panel, line: str, edges: Regimes) -
     if told is None:
         return Learnt((), (), used=False, why=f"{line} has no ledger yet")
     gates = settings.gates
-    return learn(told, gates.z_learnt, gates.least_days)
+    return learn(told, gates.z_learnt, gates.least_days, full_days=gates.ledger_days)
 
 
 def regimes_of(lines: Lines, panel: Panel, edges: Regimes) -> NDArray[np.int64]:

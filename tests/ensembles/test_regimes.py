@@ -107,3 +107,12 @@ def test_a_short_ledger_is_not_judged() -> None:
     assert not found.used
     assert found.slopes == (1.0, 1.0)
     assert "not judged" in found.why
+
+
+def test_of_a_young_ledger_more_is_asked() -> None:
+    found = told([1.0, 0.6, 1.0])
+    old, young = (learn(found, 1.64, 1.5, full_days=days) for days in (14, 20_000))
+    assert old == learn(found, 1.64, 1.5)
+    assert old.used
+    assert (young.z, young.used) == (old.z, False)
+    assert "53.9 is needed" in young.why

@@ -1,4 +1,4 @@
-"""The table of recipes, and what its linear ones compute; test_contract.py fits them all."""
+"""The table of recipes, and what its linear ones compute; tests/contract fits them all."""
 
 from __future__ import annotations
 
