@@ -23,47 +23,49 @@ def account(run: Run) -> str:
     """Return equity beside buy and hold, drawdown and exposure, on one time axis."""
     curves = curves_of(run)
     time = moments(int(curves.at[0]), int(curves.at[-1]))
-    at, equity, hold = curves.at, 100 * (curves.equity - 1), 100 * (curves.hold - 1)
-    drawdown, held, sold = 100 * curves.drawdown, 100 * curves.long, 100 * curves.short
-    return "".join(
+    parts = [_growth(curves, time), _drawdown(curves, time), _exposure(curves, time)]
+    return f'<div class="timed">{"".join(parts)}</div>{_data(curves)}'
+
+
+def _growth(curves: Curves, time: Scale) -> str:
+    equity, hold = 100 * (curves.equity - 1), 100 * (curves.hold - 1)
+    return _legend(("account", "the account, after costs"), ("hold", "bought and held")) + panel(
+        [Curve("hold", curves.at, hold), Curve("account", curves.at, equity)],
+        time,
+        _around(np.concatenate([equity, hold])),
+        _percents,
+        height=270,
+        says=f"Growth of the account, at the end {percent(curves.equity[-1] - 1)}; "
+        f"bought and held {percent(curves.hold[-1] - 1)}.",
+        dates=False,
+    )
+
+
+def _drawdown(curves: Curves, time: Scale) -> str:
+    drawdown = 100 * curves.drawdown
+    return _legend(("drawdown", "drawdown")) + panel(
+        [Curve("drawdown", curves.at, drawdown, area=True)],
+        time,
+        _around(drawdown, count=2),
+        _percents,
+        height=90,
+        says=f"Drawdown, at worst {percent(curves.drawdown.min())}.",
+        dates=False,
+    )
+
+
+def _exposure(curves: Curves, time: Scale) -> str:
+    held, sold = 100 * curves.long, 100 * curves.short
+    return _legend(("long", "long, share of equity"), ("short", "short")) + panel(
         [
-            '<div class="timed">',
-            _legend(("account", "the account, after costs"), ("hold", "bought and held")),
-            panel(
-                [Curve("hold", at, hold), Curve("account", at, equity)],
-                time,
-                _around(np.concatenate([equity, hold])),
-                _percents,
-                height=270,
-                says=f"Growth of the account, at the end {percent(curves.equity[-1] - 1)}; "
-                f"bought and held {percent(curves.hold[-1] - 1)}.",
-                dates=False,
-            ),
-            _legend(("drawdown", "drawdown")),
-            panel(
-                [Curve("drawdown", at, drawdown, area=True)],
-                time,
-                _around(drawdown, count=2),
-                _percents,
-                height=90,
-                says=f"Drawdown, at worst {percent(curves.drawdown.min())}.",
-                dates=False,
-            ),
-            _legend(("long", "long, share of equity"), ("short", "short")),
-            panel(
-                [
-                    Curve("long", at, held, area=True, step=True),
-                    Curve("short", at, sold, area=True, step=True),
-                ],
-                time,
-                _around(np.concatenate([held, sold]), count=2),
-                _percents,
-                height=80,
-                says="Exposure over time.",
-            ),
-            "</div>",
-            _data(curves),
-        ]
+            Curve("long", curves.at, held, area=True, step=True),
+            Curve("short", curves.at, sold, area=True, step=True),
+        ],
+        time,
+        _around(np.concatenate([held, sold]), count=2),
+        _percents,
+        height=80,
+        says="Exposure over time.",
     )
 
 
