@@ -75,7 +75,7 @@ class Costs:
         if self.maker_fee_bps is not None and not -self.fee_bps <= self.maker_fee_bps < math.inf:
             raise BadTerms(f"maker_fee_bps is {self.maker_fee_bps}, fee_bps {self.fee_bps}")
         if isinstance(self.latency_bars, bool) or int(self.latency_bars) != self.latency_bars:
-            raise BadTerms(f"latency_bars is {self.latency_bars}; it counts whole bars")
+            raise BadTerms(f"latency_bars is {self.latency_bars!r}; it counts whole bars")
         if self.latency_bars < 1:
             raise BadTerms(
                 f"latency_bars is {self.latency_bars}; a bar is decided on when it has closed, so "

@@ -210,10 +210,9 @@ def _reduce(
                 part = -held[s] if abs(rest) >= abs(held[s]) else rest
                 _fill(t, s, part, opens[t, s], why, state, terms, log)
                 rest -= part
-            if rest != 0.0 and order[_ONLY_REDUCES] != 0.0:
+            elif rest != 0.0 and order[_ONLY_REDUCES] != 0.0:
                 _refuse(t, s, rest, c.NOTHING_HELD, 0.0, order, log)
-                rest = 0.0
-            order[_RESTS] = rest
+            order[_RESTS] = 0.0 if order[_ONLY_REDUCES] != 0.0 else rest
 
 
 @njit(error_model="numpy")

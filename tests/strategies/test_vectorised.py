@@ -94,6 +94,21 @@ def test_entries_and_exits_are_what_the_engine_makes_of_them(
     assert run.bars == engine.bars
 
 
+@pytest.mark.parametrize("seed", [5, 11, 34])
+def test_late_entries_that_were_cut_are_left_as_the_engine_leaves_them(seed: int) -> None:
+    """Late, with gaps and little money: what is left is more than what was got."""
+    candles = walks(SYMBOLS, bars=300, seed=seed, gaps=0.5)
+    sides, costs = np.sign(some(candles, 0.4, seed)), Costs(latency_bars=2, max_leverage=0.5)
+    run = run_signals(candles, Entries(sides > 0, sides < 0, None, 0.3), 10_000, costs)
+    engine = BacktestEngine(Told(sides), 10_000, costs=costs, sizing=FixedFraction(0.3))
+    told = engine.account(candles)
+    pd.testing.assert_series_equal(run.equity, told.equity, rtol=1e-12, atol=0)
+    assert_same_tables(run.fills, told.fills)
+    same = [(r.order.symbol, r.order.at_ms, r.ts_ms, r.whole) for r in told.refused]
+    assert [(r.order.symbol, r.order.at_ms, r.ts_ms, r.whole) for r in run.refused] == same
+    assert any(not whole for *_, whole in same)
+
+
 class Shares:
     """A sizing: the share that the signal tells, corrected whenever it is repeated."""
 
