@@ -83,16 +83,8 @@ class EnsemblePredictor(BaseModel):
         home: str | Path | None = None,
         name: str = "ensemble",
     ) -> None:
-        config = make_config(
-            models,
-            weights,
-            method,
-            stack=stack,
-            regimes=regimes,
-            composed=composed,
-            about=about or {},
-        )
-        self._open(config, home, name)
+        further = {"regimes": regimes, "composed": composed, "about": about or {}}
+        self._open(make_config(models, weights, method, stack=stack, **further), home, name)
 
     def _open(self, config: EnsembleConfig, home: str | Path | None, name: str) -> None:
         self.made_of = config
@@ -161,15 +153,19 @@ class EnsemblePredictor(BaseModel):
 
     @property
     def info(self) -> Mapping[str, Any]:
-        """The configuration, and the members in service."""
-        serving = {name: model.version_id for name, model in self._members.items()}
+        """The configuration, and the versions that answer, by the names in `serving`."""
+        serving = {name: model.version_id for name, model in self._answering.items()}
         kept = {"name": self._own_name, **self.made_of.as_dict()}
         return {**kept, "type": "ensemble", "kind": self.kind, "serving": serving}
 
     @property
     def serving(self) -> tuple[str, ...]:
         """Names of the models that answer: the members, or the composed one in their place."""
-        return tuple(self._members) if self._whole is None else (self.made_of.composed,)
+        return tuple(self._answering)
+
+    @property
+    def _answering(self) -> Mapping[str, Model]:
+        return self._members if self._whole is None else {self.made_of.composed: self._whole}
 
     @property
     def results(self) -> dict[str, Any]:
@@ -249,8 +245,7 @@ class EnsemblePredictor(BaseModel):
 
     def novelty(self, features: Any) -> Floats | None:
         """Return how far each row lies from what any member knows, [N]; None if none can tell."""
-        asked = self._members if self._whole is None else {"": self._whole}
-        return largest(one.novelty for one in ask_all(asked, features)[0].values())
+        return largest(one.novelty for one in ask_all(self._answering, features)[0].values())
 
     def _kinds(self, told: Mapping[str, Told]) -> list[str]:
         """Return the kinds to answer, in the members' order."""

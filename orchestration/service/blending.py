@@ -85,7 +85,7 @@ def ensemble_row(
         "sentence": composed.sentence,
     }
     if composed.fit is None:
-        _switch_off(turn, _of(known, slot, ours=True), composed.sentence, regimes)
+        _switch_off(turn, _of(known, slot, ours=True), composed.sentence, decided, regimes)
         return row
     version, choice = composed.fit.version, composed.choice
     gate = _gate(turn, composed, judged, _of(known, slot, ours=False))
@@ -99,17 +99,20 @@ def ensemble_row(
         "sentence": f"{'on' if gate.active else 'off'}: {gate.sentence}; {choice['why']}",
     }
     left = [one for one in _of(known, slot, ours=True) if one.name != row["name"]]
-    _switch_off(turn, left, f"{row['name']} is the slot's ensemble now", {})
+    _switch_off(turn, left, f"{row['name']} is the slot's ensemble now", decided, {})
     _keep(turn, slot, row, composed.by_regime)
     return row
 
 
-def _switch_off(turn: TurnRef, records: Iterable[EnsembleRecord], why: str, regimes: Json) -> None:
+def _switch_off(
+    turn: TurnRef, records: Iterable[EnsembleRecord], why: str, decided: Decided, regimes: Json
+) -> None:
     """Switch ensembles of earlier turns off; their figures stay, and the sentence says so."""
     store, home = store_of(turn.settings), turn.settings.home
     for record in records:
         before, last = record.results or {}, record.config.get("version")
         told = {"active": False, "regimes": regimes, "sentence": f"off, last made as {last}: {why}"}
+        told["status"] = decided.statuses.get(str(last))  # None: it is in service no more
         store.save_ensemble(record.name, record.config, {**before, **told})
         if slot_of(record.name, home) == record.slot_key:
             write_results(record.name, {**before, **told, **_about(turn, record.slot_key)}, home)

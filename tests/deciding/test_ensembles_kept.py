@@ -35,7 +35,7 @@ def test_where_none_is_composed_the_last_one_goes_off_and_its_files_say_so(
     settings = new_settings()
     store, turn = store_of(settings), turn_at(settings, FIRST.isoformat())
     made = config(SLOT, {"v1": 0.5, "v2": 0.5}, "weighted_avg", "v_ensemble")
-    store.save_ensemble("ensemble_001", made, {"skill": 0.02, "regimes": {"line": "old"}})
+    store.save_ensemble("ensemble_001", made, {"skill": 0.02, "status": "challenger"})
     store.set_ensemble_active("ensemble_001")
     kept = make_config(made["models"], about={"slot": SLOT.key})
     write_config("ensemble_001", kept, settings.home)
@@ -46,7 +46,7 @@ def test_where_none_is_composed_the_last_one_goes_off_and_its_files_say_so(
     results = read_results("ensemble_001", settings.home)
     assert results["sentence"] == "off, last made as v_ensemble: only v1 has shown skill"
     assert (results["active"], results["simulated"], results["skill"]) == (False, True, 0.02)
-    assert results["regimes"] == {"line": "new"}
+    assert (results["regimes"], results["status"]) == ({"line": "new"}, None)
 
 
 def test_a_name_that_a_person_took_over_is_switched_off(new_settings: NewSettings) -> None:

@@ -301,6 +301,7 @@ def test_the_composed_bundle_answers_while_a_member_is_gone(home: Path) -> None:
     np.testing.assert_array_equal(answer["probability"], alone["probability"])
     assert answer["missing"] == []
     assert "gone" in ensemble.missing
+    assert tuple(ensemble.info["serving"]) == ensemble.serving
     np.testing.assert_array_equal(ensemble.raw(frame(3))[:, 0], alone["probability"])
     without = EnsemblePredictor(names, composed="majors/direction/lost", home=home)
     assert without.predict(frame())["missing"] == ["gone"]
