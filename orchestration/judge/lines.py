@@ -8,7 +8,7 @@ service said. The baseline is a line like any other.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 
 from ml_pipeline.panel import Panel
 from ml_pipeline.scoring import row_losses
-from ml_pipeline.tasks import EVENT_THRESHOLD, TASKS
+from ml_pipeline.tasks import TASKS
 from models.common.slot import Slot
+from orchestration.judge.events import Heads, as_events
 from orchestration.store.records import BACKFILL, FELL, ModelRecord
 
 Floats = NDArray[np.float64]
@@ -76,23 +77,21 @@ class Lines:
     versions
         Every version that said something, in order of their names.
     heads
-        Head parameters of each of `versions`, all with one meaning of an event.
+        Head parameters of each of `versions`; events are read as `outcome` has them.
     outcome
-        Labels of each bar, float64 [T, S, L]; NaN where unknown or void.
+        Labels of each bar, float64 [T, S, L]; NaN where unknown or void. Of kinds with events 1
+        where one came, as the baseline of that bar calls one (`orchestration.judge.events`).
     lines
         By recipe.
-    events
-        What each of `versions` itself calls an event, float64 [V]; NaN of kinds without events.
     """
 
     slot: Slot
     ts: NDArray[np.int64]
     symbols: tuple[str, ...]
     versions: tuple[str, ...]
-    heads: tuple[Mapping[str, Any], ...]
+    heads: Heads
     outcome: Floats
     lines: Mapping[str, Line]
-    events: Floats = field(default_factory=lambda: np.empty(0))
 
     @property
     def plain(self) -> Line | None:
@@ -114,7 +113,7 @@ def lines_of(
 
     Of several versions of a recipe at one bar the one that predicted in its time goes before one
     filled in afterwards, and then the freshest. All are scored by one meaning of an event, that of
-    the freshest baseline: losses by different events are no pair. What a line said before it fell
+    the bar's baseline: losses by different events are no pair. What a line said before it fell
     speaks for it no more: its weeks would bring it back the day after.
 
     Parameters
@@ -177,10 +176,14 @@ def grid_of(
     ts, at = np.unique(rows["ts_ms"].to_numpy(np.int64), return_inverse=True)
     last = np.lexsort(order)
     shape = (len(names), len(ts), len(symbols))
-    place = ((of * len(ts) + at) * len(symbols) + symbol)[last]
+    bar = at * len(symbols) + symbol
+    place = (of * len(ts) * len(symbols) + bar)[last]
     raw, outcome = matrix(rows, "raw"), matrix(rows, "outcome")
-    plain = np.unique(version[line == BASELINE])
-    heads = _heads(versions, models, plain)
+    naive = last[line[last] == BASELINE]
+    said = _scatter(shape[1:], bar[naive], version[naive], -1).ravel()
+    outcome, heads = as_events(
+        outcome, [models[name].facts.get("head") or {} for name in versions], said, bar
+    )
     live = (rows["role"] != BACKFILL).to_numpy(bool)
     grid = {
         "loss": _scatter(shape, place, _losses(slot, heads, raw, outcome)[last], np.nan),
@@ -194,43 +197,12 @@ def grid_of(
         symbols=symbols,
         versions=versions,
         heads=heads,
-        outcome=_scatter(
-            (*shape[1:], outcome.shape[1]), at * len(symbols) + symbol, outcome, np.nan
-        ),
+        outcome=_scatter((*shape[1:], outcome.shape[1]), bar, outcome, np.nan),
         lines={
             name: Line(name, **{key: values[k] for key, values in grid.items()})
             for k, name in enumerate(names)
         },
-        events=_events(versions, models),
     )
-
-
-def own_event(lines: Lines, line: Line, known: NDArray[np.bool_]) -> tuple[Floats, dict[str, Any]]:
-    """Return the labels of some bars [n, L] and the head that reads them, each by its own event.
-
-    What was said of an event was said of the event of then, and can only be weighed against that:
-    by another one it is out of calibration, and whatever learns from it would set that right.
-    Labels are then 1 or 0. Of kinds without events they are the outcomes.
-
-    Parameters
-    ----------
-    line
-        Whose event it was: that of the version that said each bar.
-    known
-        The bars, bool [T, S]; the line said something on each of them.
-    """
-    outcome = lines.outcome[known]
-    if EVENT_THRESHOLD not in lines.heads[-1]:
-        return outcome, dict(lines.heads[-1])
-    level = lines.events[line.version[known]][:, None]
-    level = np.where(np.isfinite(level), level, lines.heads[-1][EVENT_THRESHOLD])
-    came = np.where(np.isfinite(outcome), outcome >= level, np.nan)
-    return came.astype(np.float64), {**lines.heads[-1], EVENT_THRESHOLD: 0.5}
-
-
-def _events(versions: tuple[str, ...], models: Mapping[str, ModelRecord]) -> Floats:
-    heads = [models[name].facts.get("head") or {} for name in versions]
-    return np.array([float(head.get(EVENT_THRESHOLD, np.nan)) for head in heads])
 
 
 def matrix(rows: pd.DataFrame, prefix: str) -> Floats:
@@ -247,19 +219,7 @@ def codes(column: pd.Series[Any]) -> tuple[NDArray[np.int64], tuple[str, ...]]:
     return rank[codes].astype(np.int64), tuple(np.sort(values).tolist())
 
 
-def _heads(
-    versions: tuple[str, ...], models: Mapping[str, ModelRecord], plain: NDArray[np.int64]
-) -> tuple[Mapping[str, Any], ...]:
-    """Return the head of each version, all with the event of the freshest of the `plain` ones."""
-    heads = [dict(models[name].facts.get("head") or {}) for name in versions]
-    freshest = plain[-1:] if len(plain) else np.arange(len(versions))[-1:]
-    one = {key: heads[k][key] for k in freshest for key in (EVENT_THRESHOLD,) if key in heads[k]}
-    return tuple({**head, **one} for head in heads)
-
-
-def _losses(
-    slot: Slot, heads: tuple[Mapping[str, Any], ...], raw: Floats, outcome: Floats
-) -> Floats:
+def _losses(slot: Slot, heads: Heads, raw: Floats, outcome: Floats) -> Floats:
     """Return the loss of each row; heads share an event, and no loss asks for more of them."""
     if not len(raw):
         return np.empty(0)

@@ -26,7 +26,7 @@ def track(store: Store, slot: Slot, since_ms: int | None = None) -> Track:
 
     It begins where the recipe in service came into it: no champion answers for what another recipe
     did before, nor a refit for the version that fell. All are scored by one meaning of an event,
-    that of the freshest baseline. A bar that the baseline did not answer is left out: there is
+    that of the bar's baseline. A bar that the baseline did not answer is left out: there is
     nothing to compare with.
 
     Parameters

@@ -37,7 +37,7 @@ from orchestration.ensembles import (
     pick,
 )
 from orchestration.ensembles.steps import z_asked
-from orchestration.judge.lines import BASELINE, Lines, as_panel, lines_of, own_event, recipe_of
+from orchestration.judge.lines import BASELINE, Lines, as_panel, lines_of, recipe_of
 from orchestration.judge.verdicts import paired
 from orchestration.rules import Gates
 from orchestration.service.data import horizon_of, split_of
@@ -176,8 +176,7 @@ def evidence_of(
     told = [lines.lines[name] for name in (*members, BASELINE)]
     known = np.logical_and.reduce([line.known for line in told])
     slot, plain = lines.slot, told[-1]
-    outcome, head = own_event(lines, plain, known)
-    rows = as_panel(slot, outcome)
+    rows, head = as_panel(slot, lines.outcome[known]), lines.heads[-1]
     return Evidence(
         kind=slot.kind,
         timeframe=slot.timeframe,

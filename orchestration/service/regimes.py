@@ -17,7 +17,7 @@ from models.common.files import replace_file
 from models.common.heads import make_head
 from models.common.regimes import COLUMNS, NAMES, RegimeConfidence, Regimes, regimes_path
 from orchestration.ensembles.regimes import Learnt, Told, learn
-from orchestration.judge.lines import Line, Lines, as_panel, lines_of, own_event
+from orchestration.judge.lines import Line, Lines, as_panel, lines_of
 from orchestration.service.data import split_of
 from orchestration.service.refs import Dataset, Json, TurnRef
 from orchestration.service.resources import source_of, store_of
@@ -108,8 +108,8 @@ def told_of(lines: Lines, line: Line | None, regimes: NDArray[np.int64]) -> Told
     if line is None or not line.known.any():
         return None
     kind, known = lines.slot.kind, line.known
-    outcome, head = own_event(lines, line, known)
-    raw, y = line.raw[known], TASKS[kind].y(as_panel(lines.slot, outcome), head)
+    rows = as_panel(lines.slot, lines.outcome[known])
+    raw, y = line.raw[known], TASKS[kind].y(rows, lines.heads[-1])
     chance, came = raw[:, 0], y[:, 0]
     said = np.ones(len(raw), dtype=bool)
     if kind == "price":

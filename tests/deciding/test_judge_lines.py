@@ -10,7 +10,7 @@ import pytest
 
 from ml_pipeline.losses import log_loss
 from models.common.slot import Slot
-from orchestration.judge.lines import Lines, lines_of, own_event
+from orchestration.judge.lines import Lines, lines_of
 from orchestration.store.records import ModelRecord
 from orchestration.store.store import Store
 from tests.deciding.ledgers import DIRECTION, MINUTE, START, START_MS, came, say
@@ -59,32 +59,32 @@ def test_a_line_does_not_depend_on_the_order_of_rows(store: Store) -> None:
     assert one.raw[:, 0, 0] == pytest.approx([0.1, 0.2, 0.3, 0.3])
 
 
-def test_an_event_is_what_the_freshest_baseline_calls_one(store: Store) -> None:
+def test_an_event_is_what_the_baseline_of_the_bar_calls_one(store: Store) -> None:
     slot = Slot("majors", "risk", "1m")
-    bar = {("A", 0): [0.5]}
-    say(store, slot, "d1_a", "shadow", bar, recipe="a", head={"event_threshold": 0.02})
-    low, high = {"event_threshold": 0.01}, {"event_threshold": 0.03}
-    say(store, slot, "d1_baseline", "baseline", {("A", 0): [0.0]}, baseline=True, head=high)
-    say(store, slot, "d2_baseline", "baseline", {("A", 1): [0.0]}, baseline=True, head=low)
-    came(store, slot, {("A", 0): [0.015], ("A", 1): [0.015]})
-    lines = found(store, slot)
-    assert lines.plain is not None
-    assert lines.plain.loss[:, 0].tolist() == [1.0, 1.0]  # 0.015 is an event for both
-    assert lines.lines["a"].loss[0, 0] == 0.25
-
-
-def test_what_was_said_of_an_event_is_weighed_by_the_event_of_then(store: Store) -> None:
-    slot = Slot("majors", "risk", "1m")
-    low, high = {"event_threshold": 0.01}, {"event_threshold": 0.02}
     bars = [("A", 0), ("A", 1)]
-    say(store, slot, "d1_baseline", "baseline", {bars[0]: [0.2]}, baseline=True, head=high)
-    say(store, slot, "d2_baseline", "baseline", {bars[1]: [0.2]}, baseline=True, head=low)
+    low, high = {"event_threshold": 0.01}, {"event_threshold": 0.02}
+    said = {bar: [0.5] for bar in bars}
+    say(store, slot, "d1_a", "shadow", said, recipe="a", head={"event_threshold": 0.005})
+    say(store, slot, "d1_baseline", "baseline", {bars[0]: [0.0]}, baseline=True, head=high)
+    say(store, slot, "d2_baseline", "baseline", {bars[1]: [0.0]}, baseline=True, head=low)
     came(store, slot, {bar: [0.015] for bar in bars})
     lines = found(store, slot)
     assert lines.plain is not None
-    labels, head = own_event(lines, lines.plain, lines.plain.known)
-    assert labels.tolist() == [[0.0], [1.0]], "0.015 was none for the first, and is one by now"
-    assert head["event_threshold"] == 0.5
+    assert lines.plain.loss[:, 0].tolist() == [0.0, 1.0], "none for the first, one for the second"
+    assert lines.lines["a"].loss[:, 0].tolist() == [0.25, 0.25]
+    assert lines.outcome[:, 0, 0].tolist() == [0.0, 1.0]
+
+
+def test_where_no_baseline_answered_the_freshest_event_counts(store: Store) -> None:
+    slot = Slot("majors", "risk", "1m")
+    low, high = {"event_threshold": 0.01}, {"event_threshold": 0.02}
+    say(store, slot, "d1_baseline", "baseline", {("A", 0): [0.0]}, baseline=True, head=high)
+    say(store, slot, "d2_a", "shadow", {("A", 1): [0.0]}, recipe="a", head=low)
+    came(store, slot, {("A", 0): [0.015], ("A", 1): [0.015]})
+    lines = found(store, slot)
+    assert lines.plain is not None
+    assert lines.plain.loss[0, 0] == 0.0
+    assert lines.lines["a"].loss[1, 0] == 1.0
 
 
 def test_a_line_that_fell_begins_its_ledger_anew(store: Store) -> None:
