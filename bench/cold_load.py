@@ -86,7 +86,7 @@ def write_home(home: Path) -> str:
     import numpy as np
     from onnx import TensorProto, helper, numpy_helper
 
-    from models.common.bundle import write_bundle
+    from models.common.bundle_writing import write_bundle
     from models.common.registry import PredictionModelRegistry
     from models.common.schema import FeatureSchema
     from models.common.slot import Slot

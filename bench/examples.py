@@ -23,7 +23,7 @@ from ml_pipeline.recipes import RECIPES
 from ml_pipeline.splits import turn_split
 from ml_pipeline.tasks import TASKS
 from models.common.base_model import BaseModel
-from models.common.bundle import write_bundle
+from models.common.bundle_writing import write_bundle
 from models.common.predictor import load_model
 from models.common.registry import PredictionModelRegistry
 from models.common.slot import Slot

@@ -22,7 +22,7 @@ from ml_pipeline.panel import Panel
 from ml_pipeline.recipes import BASELINE, Recipe
 from ml_pipeline.splits import TurnSplit
 from ml_pipeline.tasks import TASKS
-from models.common.bundle import write_bundle
+from models.common.bundle_writing import write_bundle
 from models.common.errors import SchemaError
 from models.common.schema import FeatureSchema
 from models.common.slot import SEED_NAMES, Slot

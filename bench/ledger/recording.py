@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from bench.ledger.measure import empty
-from models.common.bundle import write_bundle
+from models.common.bundle_writing import write_bundle
 from models.common.predictor import load_model
 from models.common.schema import FeatureSchema
 from orchestration.recorder import Recorder

@@ -21,7 +21,7 @@ from ml_pipeline.panel import Panel
 from ml_pipeline.recipes import RECIPES, Recipe
 from ml_pipeline.splits import TurnSplit, turn_split
 from ml_pipeline.tasks import TASKS
-from models.common.bundle import write_bundle
+from models.common.bundle_writing import write_bundle
 from models.common.model import Model, open_model
 from models.common.registry import PredictionModelRegistry
 from models.common.slot import Slot

@@ -112,3 +112,33 @@ def figures(y: Floats, forecast: Floats, naive: Floats) -> dict[str, float]:
         "mae_naive": float(np.abs(simple).mean()),
         "rows": len(y),
     }
+
+
+def measured(
+    boosters: Mapping[str, lgb.Booster], X: Any, targets: Floats, unit: Floats, parts: Blocks
+) -> dict[str, dict[str, dict[str, float]]]:
+    """Return the `figures` of each booster, by its name and ``train`` or ``val``.
+
+    Parameters
+    ----------
+    X, targets, unit
+        Features [n, F], targets [n, K] in units of σ, and that unit [n]: figures are of logs of
+        ratios.
+    """
+    told: dict[str, dict[str, dict[str, float]]] = {}
+    for k, (name, booster) in enumerate(boosters.items()):
+        naive = targets[parts.fit, k].mean() if name in ("high", "low") else 0.0
+        told[name] = {}
+        for part, rows in (("train", parts.fit), ("val", parts.later)):
+            y, sigma = targets[rows, k] * unit[rows], unit[rows]
+            forecast = np.asarray(booster.predict(X[rows], num_threads=1)) * sigma
+            told[name][part] = figures(y, forecast, naive * sigma)
+    return told
+
+
+def wick(targets: Floats, parts: Blocks) -> float:
+    """Return by how much wicks must be lengthened to make up for bodies that are forecast 0."""
+    if targets.shape[1] == 1:
+        return 1.0
+    wicks = targets[parts.fit, 2:].sum(axis=1).mean()
+    return float(1 + np.abs(targets[parts.fit, 1]).mean() / wicks) if wicks > 0 else 1.0

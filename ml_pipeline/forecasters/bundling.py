@@ -21,7 +21,7 @@ from ml_pipeline.forecasters.graph import graph_columns, to_onnx
 from ml_pipeline.forecasters.judging import Horizon
 from ml_pipeline.forecasters.predictor import ForecasterPredictor
 from ml_pipeline.onnx_graph import INPUT, OUTPUT
-from models.common.bundle import write_bundle
+from models.common.bundle_writing import write_bundle
 from models.common.registry import PredictionModelRegistry
 from models.common.slot import FORECAST_NAMES, Slot, version_name
 from models.forecasters.bundled import extras_of

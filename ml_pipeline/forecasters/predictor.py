@@ -16,11 +16,8 @@ import pandas as pd
 from features.program import FeatureProgram
 from market.candles import as_candles, check_candles, open_ms
 from market.timeframes import bars_per_day, parse_timeframe, utc
-from ml_pipeline.errors import FitError, NotTrained, ParityError
-from ml_pipeline.export import session
-from ml_pipeline.forecasters import boosting, columns, horizons
-from ml_pipeline.onnx_graph import INPUT, OUTPUT, Graph
-from ml_pipeline.trees import from_lightgbm, tree_nodes
+from ml_pipeline.errors import FitError, NotTrained
+from ml_pipeline.forecasters import boosting, columns, horizons, parity
 from models.forecasters.cone import unit_of
 from models.forecasters.folder import load_forecaster, save_forecaster
 from models.forecasters.forecaster import SUMS, Forecaster, LiveForecaster
@@ -30,7 +27,6 @@ Metrics = dict[str, Any]
 LEAST_BARS, LEAST_LONG_BARS = 1000, 500
 """Bars that training needs: of less than an hour, and of an hour or more."""
 _STARTS = 600  # rollouts that shrinkage is fitted on, at most
-_PARITY = 1e-4  # in units of σ a bar
 
 
 class ForecasterPredictor:
@@ -153,10 +149,8 @@ class ForecasterPredictor:
             early_stopping_rounds, self.seed, starting,
         )  # fmt: skip
         self._boosters = dict(zip(names, found, strict=True))
-        measured = self._measured(X, targets, unit, parts)
-        wick = self._wick(targets, parts)
-        self._forecaster = self._fitted(past, parts, timeframe, wick)
-        self.metrics = self._told(measured)
+        self._forecaster = self._fitted(past, parts, timeframe, boosting.wick(targets, parts))
+        self.metrics = self._told(boosting.measured(self._boosters, X, targets, unit, parts))
         self._forecaster = self._with_about(candles, symbol, now or datetime.now(UTC))
         if verbose:
             sys.stdout.write(self.summary() + "\n")
@@ -176,7 +170,9 @@ class ForecasterPredictor:
 
     def save(self, path: str | Path) -> Path:
         """Write boosters (text and ONNX), horizons and metrics to a folder; nothing is pickled."""
-        graphs = {name: self._onnx(booster) for name, booster in self.boosters.items()}
+        graphs = {
+            name: parity.graph_of(booster, self._columns) for name, booster in self.boosters.items()
+        }
         return save_forecaster(path, self.forecaster, graphs)
 
     def load(self, path: str | Path) -> Self:
@@ -254,34 +250,13 @@ class ForecasterPredictor:
             raise FitError(f"{len(candles)} candles do not tell their length; give timeframe")
         return parse_timeframe(f"{int(np.diff(open_ms(candles)).min()) // 1000}s")
 
-    def _measured(
-        self, X: Any, targets: Any, unit: Any, parts: boosting.Blocks
-    ) -> dict[str, dict[str, dict[str, float]]]:
-        """Return the figures of each booster, in logs of ratios, not in units."""
-        told: dict[str, dict[str, dict[str, float]]] = {}
-        for k, (name, booster) in enumerate(self._boosters.items()):
-            naive = targets[parts.fit, k].mean() if name in ("high", "low") else 0.0
-            told[name] = {}
-            for part, rows in (("train", parts.fit), ("val", parts.later)):
-                y, sigma = targets[rows, k] * unit[rows], unit[rows]
-                forecast = booster.predict(X[rows], num_threads=1) * sigma
-                told[name][part] = boosting.figures(y, forecast, naive * sigma)
-        return told
-
-    def _wick(self, targets: Any, parts: boosting.Blocks) -> float:
-        """Return by how much wicks must be lengthened to make up for bodies that are forecast 0."""
-        if targets.shape[1] == 1:
-            return 1.0
-        wicks = targets[parts.fit, 2:].sum(axis=1).mean()
-        return float(1 + np.abs(targets[parts.fit, 1]).mean() / wicks) if wicks > 0 else 1.0
-
     def _fitted(
         self, past: horizons.Past, parts: boosting.Blocks, timeframe: str, wick: float
     ) -> Forecaster:
         cone = horizons.fit_cone(past, self.n_steps_ahead)
         texts = {name: one.model_to_string() for name, one in self._boosters.items()}
         bare = Forecaster(self.type, timeframe, self._columns, texts, cone, wick)
-        self._check_trees(bare)
+        parity.check_trees(bare, list(self._boosters.values()))
         stride = max(1, len(parts.later) // _STARTS)
         starts = parts.later[::stride]
         rolled = bare.roll(past.candles, starts)
@@ -291,28 +266,6 @@ class ForecasterPredictor:
             ranges = np.abs(rolled[:, :, 1]) + wick * (rolled[:, :, 2] + rolled[:, :, 3])
             cone = horizons.spread(cone, past, starts, ranges)
         return Forecaster(self.type, timeframe, self._columns, texts, cone, wick)
-
-    def _check_trees(self, one: Forecaster) -> None:
-        """Refuse trees that were read otherwise than they answer."""
-        rows = np.random.default_rng(0).standard_normal((200, len(self._columns)))
-        X = rows.astype(np.float32)
-        told = one.rollout.forest(X)
-        for k, booster in enumerate(self._boosters.values()):
-            difference = float(np.abs(told[:, k] - booster.predict(X, num_threads=1)).max())
-            if not difference <= 1e-9:
-                raise ParityError(f"trees read from text differ by {difference:.3g} from LightGBM")
-
-    def _onnx(self, booster: lgb.Booster) -> bytes:
-        """Return a booster as a graph, checked against it; its answers are in units of σ."""
-        graph = Graph(self._columns)
-        trees = from_lightgbm(booster)
-        graph_bytes = graph.to_bytes(tree_nodes(graph, trees, self._columns), 1)
-        X = np.random.default_rng(0).standard_normal((200, len(self._columns))).astype(np.float32)
-        answers = session(graph_bytes).run([OUTPUT], {INPUT: X})[0][:, 0]
-        difference = float(np.abs(answers - booster.predict(X, num_threads=1)).max())
-        if not difference <= _PARITY:
-            raise ParityError(f"the graph differs from the booster by {difference:.3g} σ")
-        return graph_bytes
 
     def _with_about(self, candles: pd.DataFrame, symbol: str, now: datetime) -> Forecaster:
         one = self.forecaster

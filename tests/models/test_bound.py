@@ -12,7 +12,7 @@ import pytest
 import models.common.model as model_module
 from features.program import FeatureProgram
 from models.common.bound import BoundModel
-from models.common.bundle import write_bundle
+from models.common.bundle_writing import write_bundle
 from models.common.errors import FeatureError
 from models.common.model import Model, open_model
 from models.common.registry import PredictionModelRegistry

@@ -12,8 +12,9 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from onnx import load_from_string as load_onnx
 
-from models.common.bundle import read_bundle, read_documents, write_bundle
+from models.common.bundle import read_bundle, read_documents
 from models.common.bundle_checks import CHECKSUMS, FILES
+from models.common.bundle_writing import write_bundle
 from models.common.errors import BadName, BundleError, FeatureError, PredictionError
 from models.common.slot import KINDS, Slot
 from tests.models import tiny

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from models.common.blending import blend_raw
-from models.common.bundle import write_bundle
+from models.common.bundle_writing import write_bundle
 from models.common.ensemble_config import kept_names, slot_of
 from models.common.errors import EnsembleError, FeatureError, ModelNotFound
 from models.common.predictor import EnsemblePredictor, load_model

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from onnx import TensorProto, helper, numpy_helper
 
-from models.common.bundle import write_bundle
+from models.common.bundle_writing import write_bundle
 from models.common.schema import FeatureSchema
 from models.common.slot import Slot
 
