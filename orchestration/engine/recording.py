@@ -30,8 +30,6 @@ from orchestration.store.store import Store
 
 Floats = NDArray[np.float64]
 
-ROLES = ROLE_OF_STATUS
-
 
 @dataclass(frozen=True)
 class Recorded:
@@ -43,7 +41,9 @@ class Recorded:
 
 def in_service(store: Store, slot: Slot) -> list[ModelRecord]:
     """Return the versions of a slot that predict, the champion first and then the freshest."""
-    found = [model for model in store.list_models(slot_key=slot.key) if model.status in ROLES]
+    found = [
+        model for model in store.list_models(slot_key=slot.key) if model.status in ROLE_OF_STATUS
+    ]
     return sorted(found, key=lambda model: model.status != "champion")
 
 

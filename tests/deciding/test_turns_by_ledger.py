@@ -16,6 +16,7 @@ from orchestration.service.refs import Json
 from orchestration.service.resources import store_of, tracking_of
 from orchestration.service.turn import run_turn
 from orchestration.settings import Settings
+from orchestration.store.records import ROLE_OF_STATUS
 
 NewSettings = Callable[..., Settings]
 FIRST = pd.Timestamp("2025-05-20T00:00Z")
@@ -71,7 +72,7 @@ def test_on_a_random_walk_the_baseline_serves(new_settings: NewSettings) -> None
     statuses = [m.status for m in store.list_models(slot_key=slots[0]["slot"])]
     assert "candidate" not in statuses
     assert sorted(s for s in statuses if s in ("challenger", "unproven")) != []
-    lines = [m.facts["recipe"] for m in store.list_models() if m.status in steps.engine.ROLES]
+    lines = [m.facts["recipe"] for m in store.list_models() if m.status in ROLE_OF_STATUS]
     assert len(lines) == len(set(lines)), "a line predicts through one version"
 
 
