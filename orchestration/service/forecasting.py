@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
@@ -57,6 +57,13 @@ class Order:
     def of(cls, symbol: str, timeframe: str, *rest: Any) -> Order:
         """Return the order with symbol and timeframe in any spelling."""
         return cls(parse_symbol(symbol), parse_timeframe(timeframe), *rest)
+
+    @classmethod
+    def unasked(cls, symbol: str, timeframe: str, model_type: str = MULTI_OHLC) -> Order:
+        """Return the order of a training that nobody described: 30 days, of long bars more."""
+        one = cls.of(symbol, timeframe)
+        days = max(one.days_history, 2 * needed(one.timeframe)[1])
+        return replace(one, days_history=days, model_type=model_type)
 
     @property
     def name(self) -> str:
@@ -125,12 +132,17 @@ def window(settings: Settings, symbol: str, timeframe: str, bars: int, end_ms: i
     return store.read(symbol, timeframe, begin, utc(end_ms))
 
 
-def _enough(candles: pd.DataFrame, order: Order) -> None:
-    minutes = timeframe_ms(order.timeframe) // 60_000
+def needed(timeframe: str) -> tuple[int, int]:
+    """Return how many bars a training needs at least, and how many days hold them."""
+    minutes = timeframe_ms(timeframe) // 60_000
     least = 1000 if minutes < 60 else 500
+    return least, int(np.ceil(least * minutes / 1440)) + 1
+
+
+def _enough(candles: pd.DataFrame, order: Order) -> None:
+    least, days = needed(order.timeframe)
     if len(candles) >= least:
         return
-    days = int(np.ceil(least * minutes / 1440)) + 1
     raise InsufficientData(
         f"Insufficient data for training (got {len(candles)} rows of {order.timeframe} in "
         f"{order.days_history:g} days, {least} are needed)",

@@ -134,6 +134,14 @@ class MLService:
                 self._known.popitem(last=False)
         return answer, False
 
+    def has(self, symbol: str, timeframe: str, model_type: str | None = None) -> bool:
+        """Return whether there is a forecaster, however old."""
+        try:
+            forecasting.find(self.settings, symbol, timeframe, model_type)
+        except NoForecaster:
+            return False
+        return True
+
     def is_stale(self, symbol: str, timeframe: str, model_type: str | None = None) -> bool:
         """Return whether there is no forecaster, or one that is older than `Api.model_hours`."""
         try:
@@ -149,7 +157,7 @@ class MLService:
         if job.kind == jobs.TRAIN:
             result = forecasting.train(self.settings, Order(**asked), tell)
         else:
-            order = Order(asked["symbol"], asked["timeframe"])
+            order = Order.unasked(asked["symbol"], asked["timeframe"])
             if asked["auto_train"] and self.is_stale(order.symbol, order.timeframe):
                 tell("train", 0.1)
                 self._train_or_wait(order)

@@ -33,7 +33,7 @@ def router(service: MLService) -> APIRouter:
         response_model=ForecasterFacts,
         responses={202: {"model": Started, "description": "Still in training"}, **told(409)},
     )
-    def train(request: Request, wish: Training) -> Any:
+    async def train(request: Request, wish: Training) -> Any:
         """Train a forecaster, in a process of its own, and wait for it; one a slot at a time.
 
         Where it takes longer than `api.wait_s` the answer is 202, and says where to look for it.
@@ -41,7 +41,7 @@ def router(service: MLService) -> APIRouter:
         order = Order.of(
             wish.symbol, wish.timeframe, wish.n_steps_ahead, wish.days_history, wish.model_type
         )
-        job = background.train(service.settings, order, service.settings.api.wait_s)
+        job = await background.train(service.settings, order, service.settings.api.wait_s)
         if job.result is None:
             return background.started(request, job, "Training")
         return _shown(job.result)

@@ -5,12 +5,16 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import APIRouter, HTTPException, Path, Query, Request
+from fastapi.concurrency import run_in_threadpool as later
 from fastapi.responses import Response
 
-from orchestration.service.errors import TrainingRunning
+from market.errors import MarketError
+from models.forecasters.forecaster import MULTI_OHLC
+from orchestration.service.errors import TrainingRunning, TurnError
 from orchestration.service.forecasting import Order
 from orchestration.service.ml_service import MLService
 from orchestration.store.encoding import encode
+from orchestration.store.records import JobRecord
 from serving.api import background
 from serving.api.documents import Forecast, Job, Started
 from serving.api.metrics import Meters
@@ -31,7 +35,7 @@ def router(service: MLService, meters: Meters) -> APIRouter:
     routes = APIRouter(prefix=background.PATH, tags=["predictions"])
 
     @routes.get("", response_model=Forecast, responses={**_RUNNING, **told(409)})
-    def predictions(
+    async def predictions(
         request: Request,
         symbol: Annotated[Symbol, Query()],
         timeframe: Annotated[Timeframe, Query()],
@@ -44,15 +48,13 @@ def router(service: MLService, meters: Meters) -> APIRouter:
         Where training takes longer than `api.wait_s` the answer is 202, and says where to look.
         A forecaster that is only outdated answers when a newer one cannot be trained.
         """
-        stale = auto_train and service.is_stale(symbol, timeframe, model_type)
-        if force_retrain or stale:
-            order = Order.of(symbol, timeframe)
-            if model_type:
-                order = Order.of(symbol, timeframe, 300, 30, model_type)
-            running = _trained(service, order)
+        order = Order.unasked(symbol, timeframe, model_type or MULTI_OHLC)
+        asked = _asked(order, model_type)
+        if force_retrain or (auto_train and await later(service.is_stale, *asked)):
+            running = await _trained(service, order, model_type, force_retrain)
             if running is not None:
                 return background.started(request, running, "Training")
-        found, cached = service.ask(symbol, timeframe, model_type)
+        found, cached = await later(service.ask, *asked)
         meters.predictions.labels(found["symbol"], found["timeframe"], str(cached).lower()).inc()
         # Not through the model: three hundred steps are encoded as they are.
         return Response(encode(found), media_type="application/json")
@@ -82,11 +84,26 @@ def router(service: MLService, meters: Meters) -> APIRouter:
     return routes
 
 
-def _trained(service: MLService, order: Order) -> Any:
-    """Train, or wait for who trains already; return the job where it still runs."""
+def _asked(order: Order, model_type: str | None) -> tuple[str, str, str | None]:
+    return order.symbol, order.timeframe, model_type
+
+
+async def _trained(
+    service: MLService, order: Order, model_type: str | None, force: bool
+) -> JobRecord | None:
+    """Train, or wait for who trains already; return the job where it still runs.
+
+    Where that fails and nobody insists, a forecaster that is only outdated answers.
+    """
     settings = service.settings
     try:
-        job = background.train(settings, order, settings.api.wait_s)
-    except TrainingRunning as error:
-        job = background.ended(settings, str(error.numbers["job_id"]), settings.api.wait_s)
+        try:
+            job = await background.train(settings, order, settings.api.wait_s)
+        except TrainingRunning as error:
+            job_id = str(error.numbers["job_id"])
+            job = await background.ended(settings, job_id, settings.api.wait_s)
+    except (TurnError, MarketError):
+        if force or not await later(service.has, *_asked(order, model_type)):
+            raise
+        return None
     return None if job.finished_at is not None else job

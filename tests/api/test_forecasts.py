@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -190,3 +191,57 @@ def test_what_nobody_took_up_or_a_restart_ended_is_failed(small: Settings) -> No
         patch.setattr(jobs, "SILENT_S", 0.0)
         assert "started anew" in str(jobs.look(small, second.id).reason)
     assert not store.finish_job(second.id, result={}), "an end stays"
+
+
+def test_an_outdated_forecaster_answers_where_none_can_be_trained(
+    small: Settings, serve: Serve
+) -> None:
+    get_ml_service(small).train_model("BTC/USDT", "1h", 6, 40)
+    old = small.model_copy(update={"api": small.api.model_copy(update={"model_hours": 1e-9})})
+    client = serve(old)
+    query = {"symbol": "BTC_USDT", "timeframe": "1h"}
+    before = client.get("/api/predictions", params=query | {"auto_train": "false"}).json()
+    url, order = str(client.base_url), Order("BTC-USDT", "1h")
+
+    def asked(**more: str) -> httpx.Response:
+        """Ask while somebody trains the slot, whose training is called off then."""
+        job = jobs.ask(small, jobs.TRAIN, vars(order), slot_key=order.slot_key)
+        with ThreadPoolExecutor(1) as pool:
+            answer = pool.submit(
+                httpx.get, f"{url}/api/predictions", params=query | more, timeout=60
+            )
+            time.sleep(0.5)
+            assert not answer.done()
+            store_of(small).finish_job(job.id, reason="it was called off")
+            return answer.result()
+
+    assert asked().json()["model_info"] == before["model_info"]
+    forced = asked(force_retrain="true")
+    assert (forced.status_code, forced.json()["title"]) == (503, "Job failed")
+    fresh = client.get("/api/predictions", params=query)
+    assert fresh.json()["model_info"]["trained_at"] > before["model_info"]["trained_at"]
+
+
+def test_training_unasked_takes_days_enough_for_long_bars() -> None:
+    assert Order.unasked("BTC/USDT", "1m").days_history == 30
+    assert Order.unasked("BTC/USDT", "4h").days_history == pytest.approx(2 * 500 / 6, abs=4)
+
+
+def test_many_may_wait_and_others_are_answered(small: Settings, serve: Serve) -> None:
+    order = Order("BTC-USDT", "1m")
+    job = jobs.ask(small, jobs.TRAIN, vars(order), slot_key=order.slot_key)  # nobody does it
+    client = serve(small)
+    url, query = str(client.base_url), {"symbol": "BTC_USDT", "timeframe": "1m"}
+
+    def wait() -> int:
+        return httpx.get(f"{url}/api/predictions", params=query, timeout=60).status_code
+
+    with ThreadPoolExecutor(60) as pool:
+        waiting = [pool.submit(wait) for _ in range(60)]
+        time.sleep(1)
+        began = time.monotonic()
+        assert client.get("/health").status_code == 200
+        assert time.monotonic() - began < 10
+        assert not any(one.done() for one in waiting)
+        store_of(small).finish_job(job.id, reason="it was called off")
+        assert {one.result() for one in waiting} == {503}
