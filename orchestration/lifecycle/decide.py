@@ -23,7 +23,7 @@ from orchestration.lifecycle.gates import (
     unproven,
     z_needed,
 )
-from orchestration.lifecycle.instances import instances_of
+from orchestration.lifecycle.instances import instances_of, stale
 from orchestration.lifecycle.retiring import Memory, put_to_rest, remember, retired
 from orchestration.lifecycle.succession import Choice, Scene, install, succeed
 from orchestration.rules import Gates
@@ -229,6 +229,7 @@ def _lines(scene: Scene, choice: Choice, gone: Mapping[str, str]) -> list[dict[s
                 else None,
                 "lacks": promotion_shortfalls(known, to_beat, scene.gates, len(rivals))
                 + recent_shortfalls(one.version, scene.gates)
+                + stale(line, one)
                 if line in rivals
                 else [],
                 "archived": gone.get(line),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from orchestration.ensembles import ENSEMBLE
 from orchestration.lifecycle.gates import Contender, Incumbent, refresh_shortfalls
 from orchestration.lifecycle.transitions import IN_SERVICE
 from orchestration.rules import Gates
@@ -40,6 +41,16 @@ def instances_of(
     found = {line: _instance([c for c in contenders if c.line == line], incumbent, gates)
              for line in lines}  # fmt: skip
     return {line: one for line, one in found.items() if one is not None}
+
+
+def stale(line: str, one: Instance) -> list[str]:
+    """Say why an ensemble that was not composed in this turn is not promoted; empty if it was.
+
+    Its members rest or show no skill: as champion it would go on as it is, and never be refitted.
+    """
+    if line != ENSEMBLE or one.fresh is not None:
+        return []
+    return ["it could not be composed in this turn"]
 
 
 def _instance(

@@ -16,7 +16,7 @@ from orchestration.lifecycle.gates import (
     unproven,
     z_words,
 )
-from orchestration.lifecycle.instances import Instance
+from orchestration.lifecycle.instances import Instance, stale
 from orchestration.ranker import best_first
 from orchestration.rules import Gates
 
@@ -103,6 +103,7 @@ def _heir(scene: Scene, incumbent: Incumbent) -> tuple[str | None, str]:
     short = {
         line: promotion_shortfalls(scene.standing(line), incumbent, scene.gates, len(rivals))
         + recent_shortfalls(scene.instances[line].version, scene.gates)
+        + stale(line, scene.instances[line])
         for line in rivals
     }
     for line in rivals:

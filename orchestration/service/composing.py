@@ -15,13 +15,12 @@ from numpy.typing import NDArray
 
 from market.timeframes import DAY_MS, timeframe_ms
 from ml_pipeline.composed import compose
-from ml_pipeline.errors import JudgingError, PipelineError
+from ml_pipeline.errors import JudgingError
 from ml_pipeline.fit import Fitted
 from ml_pipeline.panel import Panel
 from ml_pipeline.scoring import row_losses
 from ml_pipeline.skill import paired_mean
 from ml_pipeline.tasks import TASKS
-from models.common.errors import ModelError
 from models.common.regimes import Regimes
 from models.common.slot import Slot, version_name
 from orchestration import engine
@@ -46,7 +45,6 @@ from orchestration.service.refs import Composed, Dataset, Failure, Fit, Fits, Tu
 from orchestration.service.regimes import edges_of, regimes_of
 from orchestration.service.resources import store_of
 from orchestration.service.staging import is_sound, load_fitted, save_fitted
-from orchestration.store.errors import RecordError
 
 
 def compose_kind(
@@ -59,7 +57,7 @@ def compose_kind(
     """Compose the ensemble of a kind, or say why there is none; see `steps.compose`."""
     try:
         return _composed(turn, kind, data, fits)
-    except (PipelineError, ModelError, RecordError) as error:
+    except Exception as error:  # noqa: BLE001 - whatever a library raises, the fits compete alone
         fail(turn, "composing", kind, error)
         return Composed(kind, f"not composed: {error}")
 

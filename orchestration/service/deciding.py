@@ -58,17 +58,9 @@ def decide_kind(turn: TurnRef, judged: Judged, drifted: Drifted) -> Decided:
     contenders = [contender(row) for row in judged.contenders]
     lines = {line.line: line for line in (Standing(**row) for row in judged.lines)}
     memory = last_memory(turn, judged.kind)
-    others = unnamed(judged.kind, turn.settings.recipes)
-    decision = decide(
-        slot.key,
-        contenders,
-        lines,
-        incumbent,
-        turn.settings.gates,
-        memory,
-        unnamed=others,
-        members=members_of(turn, slot, contenders),
-    )
+    gates, others = turn.settings.gates, unnamed(judged.kind, turn.settings.recipes)
+    members = members_of(turn, slot, contenders)
+    decision = decide(slot.key, contenders, lines, incumbent, gates, memory, others, members)
     apply(
         decision,
         slot,

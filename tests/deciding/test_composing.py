@@ -218,11 +218,12 @@ def test_without_a_ledger_there_is_none_and_the_row_says_why(new_settings: NewSe
     assert "0.0 days of ledger" in row["sentence"]
 
 
+@pytest.mark.parametrize("error", [ExportError, RuntimeError], ids=["ours", "a library's"])
 def test_one_that_cannot_be_composed_stops_nobody(
-    new_settings: NewSettings, monkeypatch: pytest.MonkeyPatch
+    new_settings: NewSettings, monkeypatch: pytest.MonkeyPatch, error: type[Exception]
 ) -> None:
     def refuse(*_: object, **__: object) -> None:
-        raise ExportError("the members do not fit together")
+        raise error("the members do not fit together")
 
     monkeypatch.setattr(composing, "compose", refuse)
     report = run_turn(new_settings(**PLANTED), FIRST.isoformat())

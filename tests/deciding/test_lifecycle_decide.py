@@ -410,6 +410,18 @@ def test_an_ensemble_that_serves_keeps_what_it_is_composed_of(champion: str, lef
     assert archived(decision) == left
 
 
+@pytest.mark.parametrize("composed", [True, False])
+def test_an_ensemble_is_promoted_only_in_a_turn_that_composed_it(composed: bool) -> None:
+    old, elder = learner(2, "champion"), learner(2, "challenger", recipe="ensemble")
+    fresh = [learner(3, recipe="ensemble")] if composed else []
+    known = lines(stand(z_champion=None), stand("ensemble", z_champion=9.0), stand("baseline"))
+    decision = decide(SLOT, [old, elder, *fresh, base(3)], known, incumbent(old), GATES)
+    assert decision.action == ("promote" if composed else "keep")
+    assert ("could not be composed in this turn" in decision.sentence) is not composed
+    (row,) = [row for row in decision.figures["lines"] if row["line"] == "ensemble"]
+    assert bool(row["lacks"]) is not composed
+
+
 def test_what_was_just_replaced_is_kept_as_the_way_back() -> None:
     versions, standings = crowd("a")
     memory = Memory(outside={"a": 5})
