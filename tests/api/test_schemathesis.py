@@ -31,7 +31,10 @@ def test_no_request_breaks_what_openapi_promises(settings: Settings, serve: Serv
         "--max-examples", os.environ.get("TIDEWHEEL_SCHEMATHESIS", "5"),
         "--phases", "examples,coverage,fuzzing", "--seed", "1", "--no-color",
     ]  # fmt: skip
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=280)
+    # In a folder of its own: it leaves what it has found beside it.
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, timeout=280, cwd=settings.home
+    )
     for job in jobs.settle(settings):  # what it started need not be finished
         store_of(settings).finish_job(job.id, reason="the test is over")
         if job.pid:
