@@ -18,12 +18,12 @@ from orchestration.store.tables import Base, Json
 class JobRow(Base):
     """One piece of background work."""
 
-    __tablename__ = "jobs"
+    __tablename__ = "background_jobs"  # `jobs` is MLflow's, and both may share a database
     __table_args__ = (
         Index(None, "created_at"),
         # One open job a slot, whoever writes.
         Index(
-            "uq_jobs_open_slot",
+            "uq_background_jobs_open_slot",
             "slot_key",
             unique=True,
             sqlite_where=text("finished_at IS NULL"),

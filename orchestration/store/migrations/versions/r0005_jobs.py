@@ -16,7 +16,7 @@ OPEN = sa.text("finished_at IS NULL")
 
 def upgrade() -> None:
     op.create_table(
-        "jobs",
+        "background_jobs",
         sa.Column("id", sa.String(), nullable=False),
         sa.Column("kind", sa.String(), nullable=False),
         sa.Column("slot_key", sa.String(), nullable=True),
@@ -32,12 +32,12 @@ def upgrade() -> None:
         sa.Column("created_at", TIME, nullable=False),
         sa.Column("heard_at", TIME, nullable=False),
         sa.Column("finished_at", TIME, nullable=True),
-        sa.PrimaryKeyConstraint("id", name="pk_jobs"),
+        sa.PrimaryKeyConstraint("id", name="pk_background_jobs"),
     )
-    op.create_index("ix_jobs_created_at", "jobs", ["created_at"])
+    op.create_index("ix_background_jobs_created_at", "background_jobs", ["created_at"])
     op.create_index(
-        "uq_jobs_open_slot",
-        "jobs",
+        "uq_background_jobs_open_slot",
+        "background_jobs",
         ["slot_key"],
         unique=True,
         sqlite_where=OPEN,
@@ -46,4 +46,4 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    op.drop_table("jobs")
+    op.drop_table("background_jobs")
